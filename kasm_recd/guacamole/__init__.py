@@ -1,0 +1,1 @@
+"""The Guacamole protocol, pure: bytes to instructions, instructions to a display. Opens nothing."""

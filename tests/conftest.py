@@ -1,0 +1,5 @@
+"""Fixtures live beside the part they serve, in ``tests/fixtures_<part>.py``."""
+
+from __future__ import annotations
+
+pytest_plugins: list[str] = []
