@@ -1,4 +1,4 @@
-"""Session recorder for Guacamole gateways: live recordings in, verified clips in object storage out."""
+"""Session recorder for Guacamole gateways: live recordings in, verified clips out."""
 
 from importlib.metadata import PackageNotFoundError, version
 

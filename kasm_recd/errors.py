@@ -23,7 +23,7 @@ class RecdError(Exception):
 # -- retried: the daemon tries again by itself ------------------------------------------------
 
 
-class Retried(RecdError):  # noqa: N818 - the group is named after who acts, as in the log
+class Retried(RecdError):
     """Passing trouble; the daemon tries again by itself."""
 
     default_hint = "Nothing to do: it is tried again until the retention period ends."
@@ -54,7 +54,7 @@ class RecordingChanged(Retried):
 # -- parked: this piece of work stops, all others go on ---------------------------------------
 
 
-class Parked(RecdError):  # noqa: N818 - see Retried
+class Parked(RecdError):
     """This piece of work stops here; everything else goes on."""
 
 

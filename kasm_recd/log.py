@@ -1,4 +1,4 @@
-"""structlog to journald: one JSON object a line on stdout, with the priority that journald reads."""
+"""structlog to journald: one JSON object a line on stdout, with journald priorities."""
 
 from __future__ import annotations
 

@@ -190,8 +190,8 @@ class Recording:
 class Damage:
     """Bytes ``start`` to ``end`` of a recording that could not be read, or cannot be trusted.
 
-    ``kind`` is ``invalid``, ``torn`` (the file ends inside an instruction), ``doubtful`` (read after
-    an invalid one, before the next ``sync``) or ``unsupported``.
+    ``kind`` is ``invalid``, ``torn`` (the file ends inside an instruction), ``doubtful`` (read
+    after an invalid one, before the next ``sync``) or ``unsupported``.
     """
 
     start: int
@@ -286,7 +286,7 @@ class Segment:
             message = f"segment {self.id} is {self.state}: '{event}' is not a legal move"
             raise IllegalMove(message) from None
 
-    def evolve(self, **changes: Any) -> Segment:  # noqa: ANN401 - the fields' own types
+    def evolve(self, **changes: Any) -> Segment:
         """A copy with ``changes``."""
         return replace(self, **changes)
 

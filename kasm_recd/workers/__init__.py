@@ -1,1 +1,1 @@
-"""Programs that the pools run as child processes: they hold the bytes, the daemon holds the state."""
+"""Programs that the pools run: they hold the bytes, the daemon holds the state."""
