@@ -7,6 +7,7 @@ library's own exceptions are turned into one of them in the module that is the l
 
 from __future__ import annotations
 
+from dataclasses import dataclass
 from typing import ClassVar
 
 
@@ -66,6 +67,12 @@ class Unplayable(Parked):
     """The segment has nothing that a clip could show; it is stored raw."""
 
 
+class NameInUse(Parked):
+    """Another session owns the recording name that the broker wished for."""
+
+    default_hint = "Leave recording_name out of the request: the daemon then issues a unique one."
+
+
 # -- operator: nothing helps but a change of the set-up ---------------------------------------
 
 
@@ -73,10 +80,28 @@ class OperatorError(RecdError):
     """Only the operator can mend this; until then admission refuses recorded sessions."""
 
 
+@dataclass(frozen=True, slots=True)
+class Problem:
+    """What is wrong with one setting; ``value`` is as it may be shown, never a secret's."""
+
+    field: str
+    value: str
+    source: str  # the file, the variable or the credential it came from
+    reason: str
+    way_out: str
+
+    def __str__(self) -> str:
+        return f"{self.field} = {self.value} ({self.source}): {self.reason}. {self.way_out}"
+
+
 class SettingsInvalid(OperatorError):
-    """A setting is missing, unknown or out of range."""
+    """A setting is missing, unknown or out of range; ``problems`` lists each."""
 
     default_hint = "Correct the file, then: kasm-recd check-config && systemctl reload kasm-recd"
+
+    def __init__(self, message: str, *, hint: str = "", problems: tuple[Problem, ...] = ()) -> None:
+        super().__init__(message, hint=hint)
+        self.problems = problems
 
 
 class LocationInvalid(SettingsInvalid):
@@ -103,6 +128,12 @@ class JournalLocked(OperatorError):
     default_hint = (
         "One daemon for one spool: stop the other, or give this one a spool_dir of its own."
     )
+
+
+class SocketTaken(OperatorError):
+    """Somebody else answers on the admission socket, or something else lies at its path."""
+
+    default_hint = "Stop the other daemon, or give this one another path with --socket."
 
 
 class EncoderMissing(OperatorError):
