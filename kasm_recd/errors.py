@@ -73,6 +73,10 @@ class NameInUse(Parked):
     default_hint = "Leave recording_name out of the request: the daemon then issues a unique one."
 
 
+class SidecarInvalid(Parked):
+    """The note beside a segment's body is missing or cannot be read."""
+
+
 # -- operator: nothing helps but a change of the set-up ---------------------------------------
 
 

@@ -1,0 +1,165 @@
+"""The read verbs: synchronous and cheap, on a connection that cannot write.
+
+They see every commit whose verb has returned, and nothing half-done.
+"""
+
+from __future__ import annotations
+
+import os
+from typing import TYPE_CHECKING, Final, Self
+
+from kasm_recd.errors import JournalCorrupt
+from kasm_recd.journal import schema
+from kasm_recd.journal.connection import journal_errors, open_reading
+from kasm_recd.journal.rows import recording_of, segment_of, session_of
+from kasm_recd.segment import Recording, RecordingState, Segment, SegmentState, Session
+
+if TYPE_CHECKING:
+    import sqlite3
+    from pathlib import Path
+    from types import TracebackType
+
+    from kasm_recd.journal.rows import Column
+
+#: Only the spool has these bytes.
+UNSTORED: Final = (
+    SegmentState.SEALED,
+    SegmentState.ENCODING,
+    SegmentState.ENCODED,
+    SegmentState.RAW,
+    SegmentState.UPLOADING,
+)
+
+
+class JournalReader:
+    """Reads a journal; raises JournalCorrupt where the file does not make sense any more."""
+
+    def __init__(self, path: Path, connection: sqlite3.Connection) -> None:
+        self._path = path
+        self._reading = connection
+
+    def session(self, kasm_id: str) -> Session | None:
+        """The session of that name at the broker."""
+        rows = self._rows("SELECT * FROM sessions WHERE kasm_id = ?", kasm_id)
+        return session_of(rows[0]) if rows else None
+
+    def session_by_id(self, session_id: int) -> Session | None:
+        """The session with the journal's own id."""
+        rows = self._rows("SELECT * FROM sessions WHERE id = ?", session_id)
+        return session_of(rows[0]) if rows else None
+
+    def session_by_recording_name(self, name: str) -> Session | None:
+        """The session that owns a recording name."""
+        rows = self._rows("SELECT * FROM sessions WHERE recording_name = ?", os.fsencode(name))
+        return session_of(rows[0]) if rows else None
+
+    def recording(self, recording_id: int) -> Recording | None:
+        """One recording."""
+        rows = self._rows("SELECT * FROM recordings WHERE id = ?", recording_id)
+        return recording_of(rows[0]) if rows else None
+
+    def recordings(self, *states: RecordingState) -> list[Recording]:
+        """All recordings in one of ``states`` (none given: all), oldest first."""
+        return [recording_of(row) for row in self._in_states("recordings", states)]
+
+    def segment(self, segment_id: int) -> Segment | None:
+        """One segment."""
+        rows = self._rows("SELECT * FROM segments WHERE id = ?", segment_id)
+        return segment_of(rows[0]) if rows else None
+
+    def segments(self, *states: SegmentState) -> list[Segment]:
+        """All segments in one of ``states`` (none given: all), oldest first."""
+        return [segment_of(row) for row in self._in_states("segments", states)]
+
+    def segments_of(self, recording_id: int) -> list[Segment]:
+        """A recording's segments, from its start."""
+        rows = self._rows(
+            "SELECT * FROM segments WHERE recording_id = ? ORDER BY start", recording_id
+        )
+        return [segment_of(row) for row in rows]
+
+    def clock_offset(self, boot_id: str, at: float) -> float | None:
+        """CLOCK_REALTIME - CLOCK_MONOTONIC, in s, as it was at Unix time ``at``.
+
+        The last one noted in that boot by then; before the first note, the first. None for a boot
+        that was never noted.
+        """
+        by_then = (
+            "SELECT offset_s FROM clock WHERE boot_id = ? AND at <= ? ORDER BY at DESC, id DESC"
+        )
+        first = "SELECT offset_s FROM clock WHERE boot_id = ? ORDER BY at, id"
+        rows = self._rows(f"{by_then} LIMIT 1", boot_id, at) or self._rows(
+            f"{first} LIMIT 1", boot_id
+        )
+        return float(rows[0]["offset_s"]) if rows else None
+
+    def uptime(self) -> float:
+        """How long the daemon was up, in s, over all its starts."""
+        return float(self._rows("SELECT uptime FROM meta")[0]["uptime"])
+
+    def counts(self) -> dict[str, int]:
+        """State -> how many segments are in it; every state has an entry."""
+        rows = self._rows("SELECT state, count(*) AS n FROM segments GROUP BY state")
+        return {**dict.fromkeys(map(str, SegmentState), 0), **{r["state"]: r["n"] for r in rows}}
+
+    def oldest_unstored(self) -> float | None:
+        """When the oldest segment that only the spool has was sealed, in Unix seconds."""
+        return self._over_unstored("min(sealed_at)")
+
+    def bytes_at_risk(self) -> int:
+        """Bytes of recordings that only the spool has."""
+        return int(self._over_unstored("sum(length)") or 0)
+
+    def _over_unstored(self, aggregate: str) -> float | None:
+        marks = ", ".join("?" * len(UNSTORED))
+        rows = self._rows(
+            f"SELECT {aggregate} AS found FROM segments WHERE state IN ({marks})",  # noqa: S608 - ours
+            *UNSTORED,
+        )
+        found: float | None = rows[0]["found"]
+        return found
+
+    def _in_states(
+        self, table: str, states: tuple[RecordingState, ...] | tuple[SegmentState, ...]
+    ) -> list[sqlite3.Row]:
+        marks = ", ".join("?" * len(states))
+        wanted = f"WHERE state IN ({marks})" if states else ""
+        return self._rows(f"SELECT * FROM {table} {wanted} ORDER BY id", *states)  # noqa: S608 - ours
+
+    def _rows(self, statement: str, *parameters: Column) -> list[sqlite3.Row]:
+        with journal_errors(self._path):
+            return self._reading.execute(statement, parameters).fetchall()
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        traceback: TracebackType | None,
+    ) -> None:
+        self._reading.close()
+
+
+def read_only(path: Path) -> JournalReader:
+    """Reads a journal beside the daemon that holds it; close it with ``with``.
+
+    Raises:
+        JournalCorrupt: there is none, it is damaged, or of another version than this release's.
+    """
+    with journal_errors(path):
+        connection = open_reading(path)
+        try:
+            schema.check(connection, path)
+            version = schema.version_of(connection)
+        except BaseException:
+            connection.close()
+            raise
+    if version != schema.VERSION:
+        connection.close()
+        raise JournalCorrupt(
+            f"{path} has version {version}, this release reads {schema.VERSION}",
+            hint="Start this release's daemon once: it brings the journal up to date.",
+        )
+    return JournalReader(path, connection)
