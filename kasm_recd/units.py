@@ -47,7 +47,7 @@ def size(value: object) -> int:
 
 
 def duration(value: object) -> float:
-    """Seconds: a number, or a text such as ``30s``, ``10m``, ``24h``; raises ValueError otherwise."""
+    """Seconds: a number, or a text such as ``30s`` or ``24h``; raises ValueError otherwise."""
     number, unit = _split(value, "a duration is a number of seconds, or a text such as 30s or 24h")
     try:
         return float(number * _DURATIONS[unit.lower()])
