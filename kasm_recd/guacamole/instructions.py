@@ -1,0 +1,242 @@
+"""Bytes of a recording to instructions, in whatever pieces they come, and past any damage.
+
+Every byte belongs to exactly one instruction or to one damaged interval. A malformed or torn
+instruction costs itself: reading resumes at the next complete instruction that has a known opcode,
+enough arguments and, if it is a ``sync``, a timestamp near the last one. What follows until the
+next ``sync`` is doubtful, since the broken bytes may have come from a terminal title, and a hostile
+title may contain instructions.
+
+Memory is bounded by one instruction and the piece that is fed; time grows with the bytes alone.
+"""
+
+from __future__ import annotations
+
+import re
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Final, NamedTuple
+
+from kasm_recd.guacamole.framing import (
+    MAX_CHARACTERS,
+    MAX_ELEMENTS,
+    MAX_TITLE,
+    PLAIN,
+    Incomplete,
+    Malformed,
+    end_of_title,
+    frame,
+    plain_elements,
+)
+from kasm_recd.guacamole.opcodes import OPCODES
+from kasm_recd.guacamole.timeline import Timeline, timestamp_of
+from kasm_recd.segment import Damage
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Iterator
+
+#: After damage, an instruction of more elements is none: more than any known opcode has, and few
+#: enough that a try costs little wherever hostile bytes look like the beginning of one.
+RESUMED_ELEMENTS: Final = 16
+#: Damage may come from a title, and what a title says ends this many bytes on at the latest.
+TITLE_BYTES: Final = len("4.name,4.4095.") + MAX_TITLE
+
+_BEGINNING: Final = re.compile(
+    b"(?:%s)[,;]" % b"|".join(b"%d\\.%s" % (len(name), name.encode()) for name in OPCODES)
+)
+_LONGEST_BEGINNING: Final = max(map(len, OPCODES)) + len("10.,")
+
+
+class Instruction(NamedTuple):
+    """One instruction; ``args`` are the elements after the opcode, as they stand in the stream.
+
+    It lies in the bytes ``start`` to ``end`` of the stream. ``doubtful`` means that it was read
+    after damage and before the next ``sync``.
+    """
+
+    opcode: str
+    args: tuple[bytes, ...]
+    start: int
+    end: int
+    doubtful: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class _Break:
+    """Where reading fell out of step, why, and how far the broken bytes laid claim."""
+
+    start: int
+    reach: int
+    reason: str
+
+
+@dataclass(frozen=True, slots=True)
+class _Doubt:
+    """A ``sync`` that begins at ``reach`` or later ends it; one before ``wary`` has to be near."""
+
+    reach: int
+    wary: int
+
+
+class Reader:
+    """Reads a stream of instructions that is pushed in piece by piece.
+
+    ``offset`` is where the stream begins in its recording; all offsets given back count from the
+    recording's start. Exhaust what :meth:`feed` returns before feeding on. Nothing that the stream
+    holds makes it raise.
+    """
+
+    def __init__(self, *, offset: int = 0) -> None:
+        self._base = offset  # of the buffer, in the recording
+        self._buffer = b""
+        self._position = 0  # in the buffer; all before it has been given out, or is damage
+        self._needed = 0  # bytes that the buffer must hold before another try can succeed
+        self._final = False
+        self._timeline = Timeline()
+        self._break: _Break | None = None
+        self._doubt: _Doubt | None = None
+
+    def feed(self, data: bytes) -> Iterator[Instruction | Damage]:
+        """What can be told of the stream now that ``data`` is there as well."""
+        self._buffer += data
+        if len(self._buffer) >= self._needed:
+            yield from self._read()
+
+    def close(self) -> Iterator[Instruction | Damage]:
+        """The rest, as nothing more will come: a torn end is damage."""
+        self._final = True
+        yield from self._read()
+        if self._break is not None:
+            kind = "torn" if self._break.reason is _UNENDED else "invalid"
+            yield Damage(self._break.start, self._base, kind, self._break.reason)
+
+    def _read(self) -> Iterator[Instruction | Damage]:
+        self._needed = 0
+        try:
+            while self._position < len(self._buffer):
+                if self._break is None:
+                    yield from self._in_step()
+                else:
+                    yield from self._resume(self._break)
+        except Incomplete as incomplete:
+            self._needed = incomplete.needed - self._position
+        self._base += self._position
+        self._buffer, self._position = self._buffer[self._position :], 0
+
+    def _in_step(self) -> Iterator[Instruction | Damage]:
+        """Read on while every instruction begins where the one before ends; raises Incomplete."""
+        buffer, base = self._buffer, self._base
+        while (start := self._position) < len(buffer):
+            plain = PLAIN.match(buffer, start)
+            if plain is not None:
+                values, end = plain_elements(plain[0]), plain.end()
+            else:
+                try:
+                    values, end = self._frame(start)
+                except Malformed as malformed:
+                    self._fall_out(malformed)
+                    return
+            self._position = end
+            if values[0] == b"sync":
+                yield self._sync(values, base + start, base + end)
+            else:
+                opcode, doubtful = values[0].decode(), self._doubt is not None
+                yield Instruction(opcode, tuple(values[1:]), base + start, base + end, doubtful)
+
+    def _sync(self, values: list[bytes], start: int, end: int) -> Instruction | Damage:
+        timestamp = timestamp_of(values[1]) if len(values) > 1 else None
+        if timestamp is None:
+            return Damage(start, end, "invalid", "a sync without a timestamp")
+        doubt = self._doubt
+        settles = doubt is None or start >= doubt.reach
+        wary = doubt is not None and start < doubt.wary
+        if wary and not self._timeline.near(timestamp):
+            return Damage(start, end, "invalid", f"a sync that leaps to {timestamp}")
+        if settles:
+            if not self._timeline.believe(timestamp):
+                return Damage(start, end, "invalid", f"a sync that leaps to {timestamp}")
+            self._doubt = None
+        return Instruction("sync", tuple(values[1:]), start, end, doubtful=not settles)
+
+    def _fall_out(self, malformed: Malformed) -> None:
+        """Note the break at the reader's position; raises Incomplete."""
+        start, title_end = self._position, self._end_of_title()
+        reach = malformed.reach if title_end is None else title_end
+        self._position = start + 1 if title_end is None else title_end
+        self._break = _Break(self._base + start, self._base + reach, malformed.reason)
+
+    def _resume(self, broken: _Break) -> Iterator[Damage]:
+        """Look for an instruction that can be trusted to be one; raises Incomplete."""
+        for beginning in _BEGINNING.finditer(self._buffer, self._position):
+            self._position = beginning.start()
+            if self._begins_anew():
+                self._break, self._doubt = None, self._doubted(broken)
+                yield Damage(broken.start, self._base + self._position, "invalid", broken.reason)
+                return
+            self._position += 1
+        unread = 0 if self._final else _LONGEST_BEGINNING
+        self._position = max(self._position, len(self._buffer) - unread)
+        raise Incomplete(len(self._buffer) + 1)
+
+    def _begins_anew(self) -> bool:
+        """Whether an instruction that can be trusted begins here; raises Incomplete."""
+        try:
+            (opcode, *args), _ = self._frame(self._position, RESUMED_ELEMENTS)
+        except Malformed:
+            return False
+        if len(args) < OPCODES[opcode.decode()]:
+            return False
+        if opcode != b"sync":
+            return True
+        timestamp = timestamp_of(args[0])
+        return timestamp is not None and self._timeline.near(timestamp)
+
+    def _doubted(self, broken: _Break) -> _Doubt:
+        """The doubt after ``broken``, and whatever was doubted before."""
+        wary = max(broken.reach, broken.start + TITLE_BYTES)
+        before = self._doubt or _Doubt(0, 0)
+        return _Doubt(max(broken.reach, before.reach), max(wary, before.wary))
+
+    def _frame(self, at: int, max_elements: int = MAX_ELEMENTS) -> tuple[list[bytes], int]:
+        """As :func:`framing.frame`; at the stream's end nothing is incomplete any more."""
+        try:
+            return frame(self._buffer, at, max_elements)
+        except Incomplete:
+            if not self._final:
+                raise
+            raise Malformed(_UNENDED, len(self._buffer)) from None
+
+    def _end_of_title(self) -> int | None:
+        try:
+            return end_of_title(self._buffer, self._position)
+        except Incomplete:
+            if not self._final:
+                raise
+            return None
+
+
+_UNENDED: Final = "an instruction that does not end"
+
+
+def read(chunks: Iterable[bytes]) -> Iterator[Instruction | Damage]:
+    """All that a stream holds, in order; see :class:`Reader`."""
+    reader = Reader()
+    for chunk in chunks:
+        yield from reader.feed(chunk)
+    yield from reader.close()
+
+
+def encode(opcode: str, *args: str | bytes | int) -> bytes:
+    """One instruction as guacd writes it: lengths count code points.
+
+    Raises ValueError for what no reader could read: bytes that are not UTF-8, an element of more
+    than 8,192 characters, more than 128 elements.
+    """
+    values = [arg if isinstance(arg, bytes) else str(arg).encode() for arg in (opcode, *args)]
+    elements = []
+    for value in values:
+        length = len(value) if value.isascii() else len(value.decode())
+        if length > MAX_CHARACTERS:
+            raise ValueError(f"{opcode}: an element of {length} characters")
+        elements.append(b"%d.%s" % (length, value))
+    if len(elements) > MAX_ELEMENTS:
+        raise ValueError(f"{opcode}: {len(elements)} elements")
+    return b",".join(elements) + b";"
