@@ -1,0 +1,49 @@
+"""Files and folders: room, durable publishing, which file this is, who has it open.
+
+Nothing here knows what a recording is, and nothing here changes a file's contents.
+"""
+
+from kasm_recd.disk.holders import Lock, is_locked, is_open_for_writing, lock_of
+from kasm_recd.disk.identity import (
+    HEAD_LENGTH,
+    Status,
+    identify,
+    is_same_file,
+    open_to_look,
+    status_of,
+)
+from kasm_recd.disk.publishing import (
+    clear,
+    fsync_folder,
+    hidden_name,
+    leave,
+    publish,
+    rename_no_replace,
+    sha256,
+    write_atomically,
+)
+from kasm_recd.disk.space import Disk, free, is_full
+
+__all__ = [
+    "HEAD_LENGTH",
+    "Disk",
+    "Lock",
+    "Status",
+    "clear",
+    "free",
+    "fsync_folder",
+    "hidden_name",
+    "identify",
+    "is_full",
+    "is_locked",
+    "is_open_for_writing",
+    "is_same_file",
+    "leave",
+    "lock_of",
+    "open_to_look",
+    "publish",
+    "rename_no_replace",
+    "sha256",
+    "status_of",
+    "write_atomically",
+]
