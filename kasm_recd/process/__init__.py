@@ -1,0 +1,93 @@
+"""Child processes: limited, apart from the daemon's secrets, and always ended with their group."""
+
+from __future__ import annotations
+
+import asyncio
+import os
+import signal
+from typing import TYPE_CHECKING, Final
+
+import psutil
+
+from kasm_recd.errors import WorkerFailed
+from kasm_recd.log import get_logger
+from kasm_recd.process.child import REAP_S, ChildId, Finished, start
+from kasm_recd.process.command import Limits, chain, find_program, name_of, worker_argv, wrapper
+
+if TYPE_CHECKING:
+    from collections.abc import Awaitable, Callable, Sequence
+    from pathlib import Path
+
+__all__ = [
+    "ChildId",
+    "Finished",
+    "Limits",
+    "end_leftover",
+    "find_program",
+    "name_of",
+    "run",
+    "worker_argv",
+    "wrapper",
+]
+
+log = get_logger(__name__)
+
+SAME_START_S: Final = 2.0  # psutil adds the boot time, which moves a little as the clock is slewed
+
+
+async def run(
+    argv: Sequence[str],
+    *,
+    folder: Path,
+    limits: Limits,
+    on_start: Callable[[ChildId], Awaitable[None]] | None = None,
+    on_stderr_line: Callable[[str], None] | None = None,
+) -> Finished:
+    """Runs ``argv`` in ``folder`` until it ends; its whole process group is gone afterwards.
+
+    To be called in the main thread: the kernel ends a child with the *thread* that started it.
+    A deadline or a cancellation kills at once: a worker has nothing to save, its folder is thrown
+    away. stderr lines end at a newline or a carriage return.
+
+    Raises:
+        WorkerFailed: it could not be started, ran past its deadline, or flooded a pipe. A non-zero
+            exit is the caller's to judge.
+        EncoderMissing: setpriv, prlimit or nice is not on this machine.
+    """
+    name = name_of(argv)
+    child = start(name, chain(argv, limits), folder, on_stderr_line)
+    deadline = asyncio.timeout(limits.deadline_s)
+    try:
+        async with deadline:
+            if on_start is not None:
+                await on_start(child.id)
+            await child.ended_or_flooded()
+    except TimeoutError:
+        if not deadline.expired():
+            raise
+        message = f"{name} ran past its deadline of {limits.deadline_s:g} s and was ended"
+        raise WorkerFailed(message) from None
+    finally:
+        await child.end()
+    if child.flooded:
+        raise WorkerFailed(f"{name} flooded its output and was ended")
+    return child.finished()
+
+
+def end_leftover(child: ChildId) -> bool:
+    """Kills the process group that a crash left; true if there was one.
+
+    Only a process with this pid *and* this start time, leading a group of its own, is ours.
+    """
+    try:
+        process = psutil.Process(child.pid)
+        same = abs(process.create_time() - child.started) <= SAME_START_S
+        if not same or os.getpgid(child.pid) != child.pid:
+            return False
+        os.killpg(child.pid, signal.SIGKILL)
+        process.wait(timeout=REAP_S)
+    except (psutil.NoSuchProcess, ProcessLookupError, PermissionError):
+        return False
+    except psutil.TimeoutExpired:
+        log.warning("process.not_gone", pid=child.pid, waited_s=REAP_S)
+    return True

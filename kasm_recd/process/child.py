@@ -1,0 +1,163 @@
+"""A running child: reaped by the event loop, and never outlived by its process group.
+
+The loop learns of the end through a pidfd and reaps with wait4, which also tells the CPU time.
+asyncio's own subprocess waits for the pipes to close, which a grandchild can put off for ever. The
+child leads a process group of its own, which is killed while its leader is still a zombie: only
+then can the group's number not belong to anybody else.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import os
+import signal
+import subprocess
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Final
+
+import psutil
+
+from kasm_recd.errors import WorkerFailed
+from kasm_recd.log import get_logger
+from kasm_recd.process.command import environment
+from kasm_recd.process.pipes import Pipe, Tail
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Sequence
+    from pathlib import Path
+
+log = get_logger(__name__)
+
+STDOUT_LIMIT: Final = 1024 * 1024  # bytes; who writes more is ended
+STDERR_LIMIT: Final = 256 * 1024 * 1024  # guacenc may say a line for every instruction
+REAP_S: Final = 5.0  # a killed process that is not gone by then hangs in the kernel
+PIPE_GRACE_S: Final = 1.0  # for what is left in the pipes once the group is dead
+
+_SIGNAL_NAMES: Final = {int(known): known.name for known in signal.Signals}
+_LIMIT_SIGNALS: Final[dict[int, str]] = {
+    signal.SIGXCPU: "its CPU seconds are used up",
+    signal.SIGXFSZ: "a file grew past its limit",
+}
+
+
+@dataclass(frozen=True, slots=True)
+class ChildId:
+    """Which process a child is; ``started`` is Unix seconds as psutil gives them."""
+
+    pid: int
+    started: float
+
+
+@dataclass(frozen=True, slots=True)
+class Finished:
+    """A child that ended by itself; ``code`` is negative for a signal, ``cpu_s`` user + system."""
+
+    code: int
+    stdout: bytes
+    stderr_tail: str
+    cpu_s: float
+
+    @property
+    def ending(self) -> str:
+        """How it ended, in words: ``exit code 3``, ``killed by SIGSEGV`` …, and its last word."""
+        if self.code >= 0:
+            how = f"exit code {self.code}"
+        else:
+            killer = _SIGNAL_NAMES.get(-self.code, f"signal {-self.code}")
+            why = _LIMIT_SIGNALS.get(-self.code)
+            how = f"killed by {killer}" + (f": {why}" if why else "")
+        last = self.stderr_tail.strip().rpartition("\n")[2].strip()
+        return f"{how} ({last})" if last else how
+
+
+def start(
+    name: str, command: Sequence[str], folder: Path, on_line: Callable[[str], None] | None
+) -> Child:
+    """Starts ``command`` in ``folder``; ``name`` is for messages.
+
+    Raises:
+        WorkerFailed: no process or descriptor to be had, or no such folder.
+    """
+    try:
+        popen = subprocess.Popen(
+            command,
+            stdin=subprocess.DEVNULL,
+            stdout=subprocess.PIPE,
+            stderr=subprocess.PIPE,
+            bufsize=0,
+            cwd=folder,
+            env=environment(folder),
+            start_new_session=True,
+        )
+    except OSError as error:
+        raise WorkerFailed(f"{name} could not be started: {error}") from error
+    try:
+        return Child(popen, on_line)
+    except OSError as error:  # no descriptor left to watch it through
+        with popen:
+            popen.kill()
+        raise WorkerFailed(f"{name} could not be watched: {error}") from error
+
+
+class Child:
+    """A running child: reaped by the event loop, whatever becomes of who waits for it."""
+
+    def __init__(
+        self, popen: subprocess.Popen[bytes], on_line: Callable[[str], None] | None
+    ) -> None:
+        self.id = ChildId(popen.pid, psutil.Process(popen.pid).create_time())
+        self._popen = popen
+        self._cpu_s = 0.0
+        self._loop = asyncio.get_running_loop()
+        self._reaped: asyncio.Future[None] = self._loop.create_future()
+        self._stdout = bytearray()
+        self._stderr = Tail(on_line)
+        self._pidfd = os.pidfd_open(popen.pid)
+        self._loop.add_reader(self._pidfd, self._reap)
+        self._pipes = (
+            Pipe(popen.stdout, self._stdout.extend, limit=STDOUT_LIMIT),
+            Pipe(popen.stderr, self._stderr.extend, limit=STDERR_LIMIT),
+        )
+
+    @property
+    def flooded(self) -> bool:
+        """A pipe's limit was passed; what it said is not whole."""
+        return any(pipe.flooded.done() for pipe in self._pipes)
+
+    async def ended_or_flooded(self) -> None:
+        """Waits for the child; :meth:`end` is due afterwards, and whenever this is cancelled."""
+        either = (self._reaped, *(pipe.flooded for pipe in self._pipes))
+        await asyncio.wait(either, return_when=asyncio.FIRST_COMPLETED)
+
+    async def end(self) -> None:
+        """Kills the group if it still runs, reaps it, and lets go of the pipes."""
+        try:
+            if not self._reaped.done():
+                self._kill_group()
+                await asyncio.wait((self._reaped,), timeout=REAP_S)
+            if not self._reaped.done():
+                log.error("process.not_reaped", pid=self.id.pid, waited_s=REAP_S)
+            await asyncio.wait([pipe.closed for pipe in self._pipes], timeout=PIPE_GRACE_S)
+        finally:
+            for pipe in self._pipes:
+                pipe.close()
+
+    def finished(self) -> Finished:
+        """What came of it, once it was reaped."""
+        return Finished(
+            self._popen.returncode, bytes(self._stdout), self._stderr.text(), self._cpu_s
+        )
+
+    def _reap(self) -> None:
+        self._loop.remove_reader(self._pidfd)
+        os.close(self._pidfd)
+        self._kill_group()  # what it left behind there, before the number is free again
+        _, status, usage = os.wait4(self._popen.pid, 0)
+        self._popen.returncode = os.waitstatus_to_exitcode(status)
+        self._cpu_s = usage.ru_utime + usage.ru_stime
+        self._reaped.set_result(None)
+
+    def _kill_group(self) -> None:
+        with contextlib.suppress(ProcessLookupError):
+            os.killpg(self._popen.pid, signal.SIGKILL)
