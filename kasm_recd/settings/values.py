@@ -64,7 +64,7 @@ Slots = Annotated[int, BeforeValidator(_no_flag), Field(ge=1, le=64)]
 Folder = Annotated[Path, AfterValidator(_absolute)]
 
 
-class Settings(BaseSettings):
+class Settings(BaseSettings, frozen=True):
     """Every setting, checked; sizes are bytes, durations seconds unless the name says otherwise.
 
     A field's description is the way out that an error shows.
@@ -72,103 +72,120 @@ class Settings(BaseSettings):
 
     model_config = SettingsConfigDict(
         extra="forbid",
-        frozen=True,
         allow_inf_nan=False,
         hide_input_in_errors=True,  # pydantic would print the secrets
     )
 
     # -- Kasm's own ---------------------------------------------------------------------------
     recording_object_storage_key: SecretStr = Field(
-        SecretStr(""), description="the store's access key id; best as a systemd credential"
+        default=SecretStr(""), description="the store's access key id; best as a systemd credential"
     )
     recording_object_storage_secret: SecretStr = Field(
-        SecretStr(""), description="the store's secret key; best as a systemd credential"
+        default=SecretStr(""), description="the store's secret key; best as a systemd credential"
     )
     session_recording_upload_location: Annotated[str, AfterValidator(_location)] = Field(
-        "file:///var/lib/kasm-recd/clips/{username}/{kasm_id}.mp4",
+        default="file:///var/lib/kasm-recd/clips/{username}/{kasm_id}.mp4",
         description="s3://bucket[@endpoint[:port]]/path/{kasm_id}.mp4 or file:///folder/{kasm_id}.mp4",
     )
     session_recording_bitrate: Number = Field(
-        8, gt=0, le=1000, description="Mbit/s at most, above 0 up to 1000"
+        default=8, gt=0, le=1000, description="Mbit/s at most, above 0 up to 1000"
     )
     session_recording_framerate: Whole = Field(
-        2, ge=1, le=60, description="frames a second at most, a whole number from 1 to 60"
+        default=2, ge=1, le=60, description="frames a second at most, a whole number from 1 to 60"
     )
     session_recording_res_width: Pixels = Field(
-        720, description="pixels, an even number from 16 to 7680"
+        default=720, description="pixels, an even number from 16 to 7680"
     )
     session_recording_res_height: Pixels = Field(
-        480, description="pixels, an even number from 16 to 7680"
+        default=480, description="pixels, an even number from 16 to 7680"
     )
     session_recording_retention_period: Number = Field(
-        24, ge=0, le=87600, description="hours that what cannot be uploaded is kept; 0 is for ever"
+        default=24,
+        ge=0,
+        le=87600,
+        description="hours that what cannot be uploaded is kept; 0 is for ever",
     )
     session_recording_queue_length: Slots = Field(
-        2, description="encodes at once, a whole number from 1 to 64"
+        default=2, description="encodes at once, a whole number from 1 to 64"
     )
     session_recording_guac_disk_limit: Number = Field(
-        0.9, gt=0, le=1, description="used fraction of a disk, above 0 up to 1"
+        default=0.9, gt=0, le=1, description="used fraction of a disk, above 0 up to 1"
     )
 
     # -- folders and sizes --------------------------------------------------------------------
     recording_dir: Folder = Field(
-        Path("/var/lib/guacd/recordings"), description="the folder guacd records into"
+        default=Path("/var/lib/guacd/recordings"), description="the folder guacd records into"
     )
     spool_dir: Folder = Field(
-        Path("/var/lib/kasm-recd"), description="our own folder, outside recording_dir"
+        default=Path("/var/lib/kasm-recd"), description="our own folder, outside recording_dir"
     )
     segment_size: Size = Field(
-        150 * MB, ge=MB, le=2000 * MB, description="a size from 1MB to 2GB, such as 150MB"
+        default=150 * MB, ge=MB, le=2000 * MB, description="a size from 1MB to 2GB, such as 150MB"
     )
-    min_free: Size = Field(500 * MB, ge=0, description="a size such as 500MB")
+    min_free: Size = Field(default=500 * MB, ge=0, description="a size such as 500MB")
 
     # -- watching and cutting -----------------------------------------------------------------
-    scan_interval: Duration = Field(2, le=60, description="a duration up to 60s, such as 2s")
-    finish_quiet: Duration = Field(30, description="a duration such as 30s")
-    finish_quiet_unseen: Duration = Field(24 * HOUR, description="a duration such as 24h")
-    cut_slots: Slots = Field(1, description="cuts at once, a whole number from 1 to 64")
-    cut_deadline: Duration = Field(10 * MINUTE, description="a duration such as 10m")
+    scan_interval: Duration = Field(
+        default=2, le=60, description="a duration up to 60s, such as 2s"
+    )
+    finish_quiet: Duration = Field(default=30, description="a duration such as 30s")
+    finish_quiet_unseen: Duration = Field(default=24 * HOUR, description="a duration such as 24h")
+    cut_slots: Slots = Field(default=1, description="cuts at once, a whole number from 1 to 64")
+    cut_deadline: Duration = Field(default=10 * MINUTE, description="a duration such as 10m")
 
     # -- encoding -----------------------------------------------------------------------------
     encoder: Literal["auto", "native", "guacenc"] = Field(
-        "auto", description="auto, native or guacenc"
+        default="auto", description="auto, native or guacenc"
     )
-    encode_deadline: Duration = Field(HOUR, description="a duration such as 1h")
+    encode_deadline: Duration = Field(default=HOUR, description="a duration such as 1h")
     encode_memory: Size = Field(
-        2000 * MB, ge=256 * MB, description="a size of at least 256MB, such as 2GB"
+        default=2000 * MB, ge=256 * MB, description="a size of at least 256MB, such as 2GB"
     )
     encode_attempts: Whole = Field(
-        3, ge=1, le=100, description="attempts before the segment goes up raw, from 1 to 100"
+        default=3,
+        ge=1,
+        le=100,
+        description="attempts before the segment goes up raw, from 1 to 100",
     )
     raw_upload: Literal["damaged", "always", "never"] = Field(
-        "damaged", description="damaged, always or never"
+        default="damaged", description="damaged, always or never"
     )
 
     # -- the store ----------------------------------------------------------------------------
-    upload_slots: Slots = Field(2, description="uploads at once, a whole number from 1 to 64")
-    upload_connect_timeout: Duration = Field(10, description="a duration such as 10s")
-    upload_read_timeout: Duration = Field(60, description="a duration such as 60s")
+    upload_slots: Slots = Field(
+        default=2, description="uploads at once, a whole number from 1 to 64"
+    )
+    upload_connect_timeout: Duration = Field(default=10, description="a duration such as 10s")
+    upload_read_timeout: Duration = Field(default=60, description="a duration such as 60s")
     retry_max: Duration = Field(
-        10 * MINUTE, le=HOUR, description="a duration up to 1h, such as 10m"
+        default=10 * MINUTE, le=HOUR, description="a duration up to 1h, such as 10m"
     )
-    storage_scheme: Literal["https", "http"] = Field("https", description="https or http")
+    storage_scheme: Literal["https", "http"] = Field(default="https", description="https or http")
     storage_addressing_style: Literal["auto", "path", "virtual"] = Field(
-        "auto", description="auto, path or virtual"
+        default="auto", description="auto, path or virtual"
     )
-    storage_region: str = Field("", description="the signing region; empty: from the endpoint")
+    storage_region: str = Field(
+        default="", description="the signing region; empty: from the endpoint"
+    )
     storage_checksum_calculation: Literal["auto", "when_supported", "when_required"] = Field(
-        "auto", description="auto, when_supported or when_required"
+        default="auto", description="auto, when_supported or when_required"
     )
     storage_sse: Literal["none", "AES256", "aws:kms"] = Field(
-        "none", description="none, AES256 or aws:kms"
+        default="none", description="none, AES256 or aws:kms"
     )
-    storage_sse_kms_key_id: str = Field("", description="a KMS key id or ARN, with aws:kms only")
-    storage_ca_bundle: str = Field("", description="an absolute path of a PEM file, or empty")
-    conditional_put: Literal["auto", "on", "off"] = Field("auto", description="auto, on or off")
+    storage_sse_kms_key_id: str = Field(
+        default="", description="a KMS key id or ARN, with aws:kms only"
+    )
+    storage_ca_bundle: str = Field(
+        default="", description="an absolute path of a PEM file, or empty"
+    )
+    conditional_put: Literal["auto", "on", "off"] = Field(
+        default="auto", description="auto, on or off"
+    )
 
     # -- the log ------------------------------------------------------------------------------
     log_level: Literal["debug", "info", "warning", "error"] = Field(
-        "info", description="debug, info, warning or error"
+        default="info", description="debug, info, warning or error"
     )
 
     @classmethod
