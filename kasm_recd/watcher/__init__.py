@@ -1,0 +1,6 @@
+"""Recordings appeared, grew, finished: by scan, sooner by inotify."""
+
+from kasm_recd.watcher.finished import Facts, Patience, judge
+from kasm_recd.watcher.sighting import Evidence, Loss, Scan, Sighting
+
+__all__ = ["Evidence", "Facts", "Loss", "Patience", "Scan", "Sighting", "judge"]
