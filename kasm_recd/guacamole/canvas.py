@@ -1,0 +1,173 @@
+"""One canvas and the ways to draw on it, with the semantics of the official player's layers.
+
+Facts of guacamole-common-js 1.5.0 that pictures depend on:
+
+- A canvas is rounded up to multiples of 64 pixels and drawing is not cut to the layer's own size.
+- A buffer grows to hold whatever is drawn on it; a layer does not.
+- A new size that needs no other canvas resets the drawing state: the pending path is forgotten and
+  the operator falls back to the one that was set when the canvas was last replaced. A replaced
+  canvas keeps the operator and the pixels inside both sizes.
+- A path outlives its fill: filling again without a new path fills the same one.
+- An operator that clears does so on the whole canvas, outside the shape too.
+"""
+
+from __future__ import annotations
+
+from functools import reduce
+from typing import TYPE_CHECKING, Final
+
+import numpy as np
+
+from kasm_recd.guacamole import limits
+from kasm_recd.guacamole.compositing import CLEAR, OPERATORS, OVER, composite
+from kasm_recd.guacamole.geometry import NOWHERE, Rect
+from kasm_recd.guacamole.limits import Undrawable
+
+if TYPE_CHECKING:
+    from kasm_recd.guacamole.compositing import Words
+
+_STEP: Final = 64
+
+
+class Budget:
+    """Pixels that all canvases of a display may have together."""
+
+    def __init__(self, pixels: int = limits.TOTAL_PIXELS) -> None:
+        self._left = pixels
+
+    def exchange(self, old: int, new: int) -> None:
+        """A canvas of ``old`` pixels becomes one of ``new``. Raises Undrawable."""
+        if new - old > self._left:
+            raise Undrawable(f"no room for a canvas of {new} pixels beside the others")
+        self._left -= new - old
+
+
+class Canvas:
+    """A picture that is drawn on. Every verb that draws returns the part that changed.
+
+    ``words`` are its pixels (see :mod:`~kasm_recd.guacamole.compositing`), at least ``height`` x
+    ``width`` of them; outside of ``drawn`` all of them are transparent.
+    """
+
+    def __init__(self, budget: Budget, *, grows: bool = False) -> None:
+        self.width = 0
+        self.height = 0
+        self.grows = grows
+        self.words: Words = np.zeros((0, 0), np.uint32)
+        self.drawn = NOWHERE
+        self.path: list[Rect] = []
+        self.operator = OVER
+        self._path_is_closed = True
+        self._operator_after_reset = OVER
+        self._budget = budget
+
+    @property
+    def area(self) -> Rect:
+        """All pixels of the canvas."""
+        rows, columns = self.words.shape
+        return Rect(0, 0, columns, rows)
+
+    def resize(self, width: int, height: int) -> Rect:
+        """Give it another size. Raises Undrawable and changes nothing if that is refused."""
+        if (width, height) == (self.width, self.height):
+            return NOWHERE
+        limits.check_canvas(width, height)
+        changed = NOWHERE
+        rows, columns = (-(-length // _STEP) * _STEP for length in (height, width))
+        if (rows, columns) != self.words.shape:
+            self._budget.exchange(self.words.size, rows * columns)
+            changed = self._move_to(np.zeros((rows, columns), np.uint32), width, height)
+            self._operator_after_reset = self.operator
+        self.operator = self._operator_after_reset
+        self.path = []
+        self.width, self.height = width, height
+        return changed
+
+    def release(self) -> None:
+        """Give the pixels back; the canvas is empty afterwards."""
+        self._budget.exchange(self.words.size, 0)
+        self.words = np.zeros((0, 0), np.uint32)
+        self.width = self.height = 0
+        self.drawn = NOWHERE
+
+    def set_mask(self, mask: int) -> None:
+        """Choose the operator; a mask that has none leaves it as it was."""
+        self.operator = OPERATORS.get(mask, self.operator)
+
+    def rect(self, rect: Rect) -> None:
+        """Add ``rect`` to the path."""
+        if self._path_is_closed:
+            self.path = []
+            self._path_is_closed = False
+        self._grow_to(rect)
+        if len(self.path) >= limits.PATH_RECTS:
+            raise Undrawable(f"path of more than {limits.PATH_RECTS} rectangles")
+        self.path.append(rect)
+
+    def fill(self, colour: np.uint32) -> Rect:
+        """Fill the path, which is closed then but not forgotten."""
+        self._path_is_closed = True
+        if not self.path:
+            return NOWHERE
+        shapes = [rect.cut_to(self.area) for rect in self.path]
+        if len(shapes) == 1:
+            return self._paint(shapes[0], colour)
+        bounds = reduce(Rect.joined, shapes)
+        union = np.full((bounds.height, bounds.width), CLEAR)
+        for shape in shapes:
+            union[shape.moved(-bounds.left, -bounds.top).within] = colour
+        return self._paint(bounds, union)
+
+    def draw(self, picture: Words, x: int, y: int) -> Rect:
+        """Draw ``picture`` with its upper left corner at (x, y)."""
+        rows, columns = picture.shape
+        self._grow_to(Rect.sized(x, y, columns, rows))
+        return self._place(picture, x, y)
+
+    def copy(self, source: Canvas, part: Rect, x: int, y: int) -> Rect:
+        """Draw ``part`` of ``source``, which may be this canvas, at (x, y)."""
+        part = part._replace(
+            right=min(part.right, source.area.right), bottom=min(part.bottom, source.area.bottom)
+        )
+        if part.empty:
+            return NOWHERE
+        self._grow_to(Rect.sized(x, y, part.width, part.height))
+        inside = part.cut_to(source.area)
+        picture = source.words[inside.within]
+        if source is self:
+            picture = picture.copy()
+        return self._place(picture, x + inside.left - part.left, y + inside.top - part.top)
+
+    def _grow_to(self, rect: Rect) -> None:
+        if self.grows:
+            self.resize(max(self.width, rect.right), max(self.height, rect.bottom))
+
+    def _move_to(self, words: Words, width: int, height: int) -> Rect:
+        """Take what lies inside both sizes along to ``words``; returns what may look different."""
+        kept = self.drawn.cut_to(Rect(0, 0, min(self.width, width), min(self.height, height)))
+        if not kept.empty:
+            words[kept.within] = self.words[kept.within]
+        changed, self.drawn = self.drawn, kept
+        self.words = words
+        return changed
+
+    def _place(self, picture: Words, x: int, y: int) -> Rect:
+        rows, columns = picture.shape
+        shape = Rect.sized(x, y, columns, rows).cut_to(self.area)
+        return self._paint(shape, picture[shape.moved(-x, -y).within])
+
+    def _paint(self, shape: Rect, source: Words | np.uint32) -> Rect:
+        """Draw ``source`` on ``shape``, which lies on the canvas or is empty."""
+        if shape.empty:
+            shape, source = NOWHERE, CLEAR
+        if not self.operator.clears:
+            composite(self.words[shape.within], source, self.operator)
+            self.drawn = self.drawn.joined(shape)
+            return shape
+        drawn = self.words[shape.within].copy()
+        composite(drawn, source, self.operator)
+        changed = self.drawn.joined(shape)
+        self.words[self.drawn.within] = CLEAR
+        self.words[shape.within] = drawn
+        self.drawn = shape
+        return changed

@@ -1,0 +1,222 @@
+"""Instructions to pictures: the display of a recording, as the official player would show it.
+
+The reference is guacamole-common-js 1.5.0, the newest release of the player; facts about it that
+pictures depend on stand in :mod:`~kasm_recd.guacamole.canvas` and ``layers``. The instructions are
+those of https://guacamole.apache.org/doc/gug/protocol-reference.html.
+"""
+
+from __future__ import annotations
+
+from collections import Counter
+from types import MappingProxyType
+from typing import TYPE_CHECKING, ClassVar, Final
+
+from kasm_recd.guacamole import limits
+from kasm_recd.guacamole.compositing import octets, word
+from kasm_recd.guacamole.geometry import Rect
+from kasm_recd.guacamole.images import decode
+from kasm_recd.guacamole.layers import ROOT, Layer, Layers
+from kasm_recd.guacamole.limits import Undrawable, checked_number
+from kasm_recd.guacamole.screen import Pointer, Screen
+from kasm_recd.guacamole.streams import ImageStream, ImageStreams
+from kasm_recd.segment import Damage
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Mapping
+
+    from kasm_recd.guacamole.compositing import Bytes, Words
+    from kasm_recd.guacamole.instructions import Instruction
+
+#: Nothing of these is ever seen, so that none is missed.
+UNSEEN: Final = frozenset(
+    ("ack", "argv", "clipboard", "file", "key", "log", "msg", "name", "nop", "pipe", "sync")
+)
+
+
+class Display:
+    """What a viewer of the recording sees after the instructions applied so far.
+
+    ``version`` rises whenever that may have changed. ``ignored`` counts instructions that are not
+    drawn, by opcode; ``damage`` names those that were refused, at most ``limits.DAMAGES`` of them.
+    """
+
+    def __init__(self) -> None:
+        self.version = 0
+        self.ignored: Counter[str] = Counter()
+        self.damage: list[Damage] = []
+        self.layers = Layers()
+        self.pointer = Pointer(self.layers.budget)
+        self.streams = ImageStreams()
+        self._screen = Screen(self.layers.root, self.pointer)
+
+    @property
+    def size(self) -> tuple[int, int]:
+        """Width and height of layer 0; (0, 0) until the recording gives it one."""
+        return self.layers.root.width, self.layers.root.height
+
+    def apply(self, instruction: Instruction) -> None:
+        """Do what ``instruction`` says; one that cannot be done is named in ``damage``."""
+        draw = self._INSTRUCTIONS.get(instruction.opcode)
+        if draw is None:
+            if instruction.opcode not in UNSEEN:
+                self.ignored[instruction.opcode] += 1
+            return
+        try:
+            draw(self, instruction.args)
+        except Undrawable as refusal:
+            self._note(instruction, str(refusal))
+
+    def picture(self, *, pointer: bool = True) -> Bytes:
+        """What is seen, height x width x RGB, without or with the mouse pointer; a copy."""
+        return octets(self.paint(pointer=pointer))[..., :3].copy()
+
+    def paint(self, *, pointer: bool = True) -> Words:
+        """As :meth:`picture`, but height x width words of RGBA, valid until the next call."""
+        return self._screen.paint(pointer=pointer)
+
+    def take_changed(self) -> list[Rect]:
+        """Where what :meth:`paint` gave back has changed since this was last asked."""
+        return self._screen.take_changed()
+
+    def _note(self, instruction: Instruction, reason: str) -> None:
+        if len(self.damage) < limits.DAMAGES:
+            said = f"{instruction.opcode}: {reason}"
+            self.damage.append(Damage(instruction.start, instruction.end, "unsupported", said))
+
+    def _drawn(self, layer: Layer, changed: Rect) -> None:
+        """``changed`` of ``layer`` looks different now."""
+        if layer.index >= ROOT and not changed.empty:
+            self.version += 1
+            self._screen.touch(layer, changed)
+
+    # -- one method an instruction; its arguments are those of the protocol -------------------
+
+    def _blob(self, args: tuple[bytes, ...]) -> None:
+        index, data = _take(args, 2)
+        self.streams.receive(checked_number(index), data)
+
+    def _cfill(self, args: tuple[bytes, ...]) -> None:
+        mask, index, red, green, blue, alpha = _numbers(args, 6)
+        layer = self.layers.at(index)
+        layer.set_mask(mask)
+        colour = word(*(min(max(value, 0), 255) for value in (red, green, blue, alpha)))
+        self._drawn(layer, layer.fill(colour))
+
+    def _copy(self, args: tuple[bytes, ...]) -> None:
+        source, left, top, width, height, mask, target, x, y = _numbers(args, 9)
+        layer = self.layers.at(target)
+        layer.set_mask(mask)
+        part = Rect.sized(left, top, width, height)
+        self._drawn(layer, layer.copy(self.layers.at(source), part, x, y))
+
+    def _cursor(self, args: tuple[bytes, ...]) -> None:
+        x, y, source, left, top, width, height = _numbers(args, 7)
+        canvas = self.pointer.canvas
+        canvas.resize(width, height)
+        canvas.copy(self.layers.at(source), Rect.sized(left, top, width, height), 0, 0)
+        self.pointer.hotspot = (x, y)
+        self._pointed()
+
+    def _dispose(self, args: tuple[bytes, ...]) -> None:
+        (index,) = _numbers(args, 1)
+        if index == ROOT:
+            return
+        layer = self.layers.at(index)
+        self.streams.drop_to(layer)
+        with self._screen.rearranging(layer):
+            self.layers.dispose(index)
+        self._rearranged(layer)
+
+    def _end(self, args: tuple[bytes, ...]) -> None:
+        (index,) = _numbers(args, 1)
+        stream = self.streams.end(index)
+        if stream is not None:
+            changed = stream.layer.draw(decode(bytes(stream.data)), stream.x, stream.y)
+            self._drawn(stream.layer, changed)
+
+    def _img(self, args: tuple[bytes, ...]) -> None:
+        stream, mask, index, _mimetype, left, top = _take(args, 6)
+        layer = self.layers.at(checked_number(index))
+        layer.set_mask(checked_number(mask))
+        image = ImageStream(layer, checked_number(left), checked_number(top))
+        self.streams.open(checked_number(stream), image)
+
+    def _mouse(self, args: tuple[bytes, ...]) -> None:
+        x, y = _numbers(args, 2)
+        self.pointer.position = (x, y)
+        self._pointed()
+
+    def _move(self, args: tuple[bytes, ...]) -> None:
+        index, parent, x, y, z = _numbers(args, 5)
+        if index <= ROOT or parent < ROOT:
+            return
+        layer = self.layers.at(index)
+        with self._screen.rearranging(layer):
+            layer.move(self.layers.at(parent), x, y, z)
+        self._rearranged(layer)
+
+    def _rect(self, args: tuple[bytes, ...]) -> None:
+        index, x, y, width, height = _numbers(args, 5)
+        left, right = sorted((x, x + width))
+        top, bottom = sorted((y, y + height))
+        self.layers.at(index).rect(Rect(left, top, right, bottom))
+
+    def _shade(self, args: tuple[bytes, ...]) -> None:
+        index, alpha = _numbers(args, 2)
+        if index < ROOT:
+            return
+        layer = self.layers.at(index)
+        with self._screen.rearranging(layer):
+            layer.alpha = min(max(alpha, 0), 255)
+        self._rearranged(layer)
+
+    def _size(self, args: tuple[bytes, ...]) -> None:
+        index, width, height = _numbers(args, 3)
+        layer = self.layers.at(index)
+        with self._screen.rearranging(layer):
+            layer.resize(width, height)
+        self._rearranged(layer)
+
+    def _stream(self, args: tuple[bytes, ...]) -> None:
+        """Sound or video begins on a stream; neither is shown."""
+        self.streams.drop(checked_number(*_take(args, 1)))
+
+    def _pointed(self) -> None:
+        if self.pointer.position is not None:
+            self.version += 1
+
+    def _rearranged(self, layer: Layer) -> None:
+        if layer.index >= ROOT:
+            self.version += 1
+
+    _INSTRUCTIONS: ClassVar[Mapping[str, Callable[[Display, tuple[bytes, ...]], None]]] = (
+        MappingProxyType(
+            {
+                "audio": _stream,
+                "blob": _blob,
+                "cfill": _cfill,
+                "copy": _copy,
+                "cursor": _cursor,
+                "dispose": _dispose,
+                "end": _end,
+                "img": _img,
+                "mouse": _mouse,
+                "move": _move,
+                "rect": _rect,
+                "shade": _shade,
+                "size": _size,
+                "video": _stream,
+            }
+        )
+    )
+
+
+def _take(args: tuple[bytes, ...], count: int) -> tuple[bytes, ...]:
+    """The first ``count`` arguments; later releases may add more. Raises Undrawable."""
+    if len(args) < count:
+        raise Undrawable(f"{len(args)} arguments where {count} are needed")
+    return args[:count]
+
+
+def _numbers(args: tuple[bytes, ...], count: int) -> tuple[int, ...]:
+    return tuple(map(checked_number, _take(args, count)))

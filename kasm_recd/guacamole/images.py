@@ -1,0 +1,64 @@
+"""Encoded images to pixels: PNG, JPEG and WebP, their size checked before anything is decoded."""
+
+from __future__ import annotations
+
+import struct
+from io import BytesIO
+from typing import TYPE_CHECKING, Final
+
+import numpy as np
+from PIL import Image
+
+from kasm_recd.guacamole import limits
+from kasm_recd.guacamole.compositing import premultiplied
+from kasm_recd.guacamole.limits import Undrawable
+
+if TYPE_CHECKING:
+    from kasm_recd.guacamole.compositing import Words
+
+_FORMATS: Final = ("PNG", "JPEG", "WEBP")
+_WEBP_HEADER: Final = 30
+#: Pillow would warn at one limit and raise at twice that; the size is judged here instead.
+Image.MAX_IMAGE_PIXELS = None
+
+
+def decode(data: bytes) -> Words:
+    """The image's pixels, premultiplied. Raises Undrawable.
+
+    What kind of image it is its first bytes say, as in the player; its declared type is not asked.
+    """
+    _check_webp(data)
+    try:
+        with Image.open(BytesIO(data), formats=_FORMATS) as image:
+            _check_size(*image.size)
+            translucent = image.mode in ("RGBA", "LA", "PA") or "transparency" in image.info
+            pixels = np.asarray(image.convert("RGBA"))
+    except (OSError, ValueError, SyntaxError, MemoryError, EOFError) as error:
+        raise Undrawable(f"image cannot be decoded: {error}") from error
+    if translucent:
+        pixels = premultiplied(pixels)
+    return pixels.view(np.uint32)[..., 0]
+
+
+def _check_size(width: int, height: int) -> None:
+    if max(width, height) > limits.CANVAS_SIDE or width * height > limits.IMAGE_PIXELS:
+        raise Undrawable(f"image too large: {width}x{height}")
+
+
+def _check_webp(data: bytes) -> None:
+    """Pillow allocates a WebP's whole canvas when it opens it, so its header is read here first.
+
+    Layout: https://developers.google.com/speed/webp/docs/riff_container
+    """
+    if data[:4] != b"RIFF" or data[8:12] != b"WEBP":
+        return
+    header = data[:_WEBP_HEADER].ljust(_WEBP_HEADER, b"\0")
+    kind = header[12:16]
+    if kind == b"VP8X":
+        width, height = (1 + int.from_bytes(header[at : at + 3], "little") for at in (24, 27))
+    elif kind == b"VP8L":
+        (packed,) = struct.unpack_from("<I", header, 21)
+        width, height = 1 + (packed & 0x3FFF), 1 + (packed >> 14 & 0x3FFF)
+    else:
+        width, height = (size & 0x3FFF for size in struct.unpack_from("<HH", header, 26))
+    _check_size(width, height)

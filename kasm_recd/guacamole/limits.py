@@ -1,0 +1,49 @@
+"""What a recording may ask of the display; beyond, an instruction is refused and named as damage.
+
+A recording is written by a program that a remote user can steer, so every size in it is hostile
+until it is checked. The largest display that fits is 8K; a canvas costs memory only once it is
+drawn on.
+"""
+
+from __future__ import annotations
+
+from typing import Final
+
+from kasm_recd.errors import Parked
+
+
+class Undrawable(Parked):
+    """An instruction asks for what the display cannot draw, or will not."""
+
+    default_hint = "The picture may lack this drawing; the stored bytes have it."
+
+
+CANVAS_PIXELS: Final = 7680 * 4352  # 8K, rounded up as canvases are
+CANVAS_SIDE: Final = 16_384
+TOTAL_PIXELS: Final = 1 << 27  # of all canvases together; 512 MiB when all of it is drawn on
+LAYERS: Final = 2_048  # layers and buffers alive at once; guacd uses a few dozen
+IMAGE_PIXELS: Final = CANVAS_PIXELS
+OPEN_STREAMS: Final = 64  # guacd's own limit
+STREAM_BYTES: Final = 1 << 26  # received and not yet drawn, of all open streams together
+PATH_RECTS: Final = 4_096
+COORDINATE: Final = 1 << 24
+DAMAGES: Final = 1_000  # named; the rest is only counted
+
+
+def checked_number(text: bytes) -> int:
+    """``text`` as a coordinate, size or index. Raises Undrawable."""
+    try:
+        number = int(text)
+    except ValueError:
+        raise Undrawable(f"not a number: {text[:20]!r}") from None
+    if not -COORDINATE <= number <= COORDINATE:
+        raise Undrawable(f"number out of range: {text[:20]!r}")
+    return number
+
+
+def check_canvas(width: int, height: int) -> None:
+    """Raises Undrawable when a canvas of that size is refused."""
+    if width < 0 or height < 0 or max(width, height) > CANVAS_SIDE:
+        raise Undrawable(f"size out of range: {width}x{height}")
+    if width * height > CANVAS_PIXELS:
+        raise Undrawable(f"size beyond 8K: {width}x{height}")

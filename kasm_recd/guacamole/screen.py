@@ -1,0 +1,162 @@
+"""What a viewer sees: the visible layers drawn on each other, again where something changed."""
+
+from __future__ import annotations
+
+from contextlib import contextmanager
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+import numpy as np
+
+from kasm_recd.guacamole.canvas import Budget, Canvas
+from kasm_recd.guacamole.compositing import CLEAR, OVER, SRC, composite, composite_faded
+from kasm_recd.guacamole.geometry import NOWHERE, Rect, Region
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+    from kasm_recd.guacamole.compositing import Words
+    from kasm_recd.guacamole.layers import Layer
+
+
+class Pointer:
+    """The mouse pointer: its picture, the pixel of it that points, and where it points to.
+
+    It is shown from the first ``mouse`` instruction on.
+    """
+
+    def __init__(self, budget: Budget) -> None:
+        self.canvas = Canvas(budget)
+        self.canvas.operator = SRC
+        self.hotspot = (0, 0)
+        self.position: tuple[int, int] | None = None
+
+    @property
+    def corner(self) -> tuple[int, int]:
+        """Where the upper left corner of its picture lies on the display."""
+        x, y = self.position or (0, 0)
+        return x - self.hotspot[0], y - self.hotspot[1]
+
+    @property
+    def footprint(self) -> Rect:
+        """The part of the display that it covers."""
+        if self.position is None:
+            return NOWHERE
+        return Rect.sized(*self.corner, self.canvas.width, self.canvas.height)
+
+
+@dataclass(frozen=True, slots=True)
+class Placed:
+    """A visible layer, where its corner lies on the display, and its opacity from 0 to 1."""
+
+    layer: Layer
+    x: int
+    y: int
+    alpha: float
+
+    def child(self, layer: Layer) -> Placed:
+        """Where ``layer``, which lies in this one, is."""
+        alpha = self.alpha * layer.alpha / 255
+        return Placed(layer, self.x + layer.x, self.y + layer.y, alpha)
+
+    @property
+    def footprint(self) -> Rect:
+        """The part of the display on which it has drawn."""
+        return self.layer.drawn.moved(self.x, self.y)
+
+
+class Screen:
+    """The flattened picture of ``root`` and what lies in it, with or without the pointer."""
+
+    def __init__(self, root: Layer, pointer: Pointer) -> None:
+        self._root = root
+        self._pointer = pointer
+        self._words: Words = np.zeros((0, 0), np.uint32)
+        self._stack: list[Placed] | None = None
+        self._stale = Region()
+        self._changed = Region()
+        self._pointed_at = NOWHERE  # where the pointer is painted in _words
+
+    @property
+    def area(self) -> Rect:
+        """All of the display."""
+        return Rect(0, 0, self._root.width, self._root.height)
+
+    @contextmanager
+    def rearranging(self, layer: Layer) -> Iterator[None]:
+        """``layer`` is moved, resized, shaded or disposed of inside the ``with`` block."""
+        self._expose(layer)
+        try:
+            yield
+        finally:
+            self._stack = None
+            self._expose(layer)
+
+    def touch(self, layer: Layer, rect: Rect) -> None:
+        """``rect`` of ``layer`` looks different now."""
+        for ancestor in layer.ancestors:
+            rect = rect.moved(ancestor.x, ancestor.y)
+        self._stale.add(rect.cut_to(self.area))
+
+    def paint(self, *, pointer: bool) -> Words:
+        """The picture, height x width words; valid until the next call."""
+        if self._words.shape != (self._root.height, self._root.width):
+            self._words = np.zeros((self._root.height, self._root.width), np.uint32)
+            self._pointed_at = NOWHERE
+            self._stale.add(self.area)
+        self._stale.add(self._pointed_at)
+        for rect in self._stale.take():
+            shown = rect.cut_to(self.area)
+            self._flatten(shown)
+            self._changed.add(shown)
+        self._pointed_at = NOWHERE
+        if pointer:
+            self._point()
+        return self._words
+
+    def take_changed(self) -> list[Rect]:
+        """Where the painted picture changed since this was last asked."""
+        return self._changed.take()
+
+    def _point(self) -> None:
+        pointer = self._pointer
+        place = pointer.footprint.cut_to(self.area)
+        if not place.empty:
+            left, top = pointer.corner
+            picture = pointer.canvas.words[place.moved(-left, -top).within]
+            composite(self._words[place.within], picture, OVER)
+            self._changed.add(place)
+            self._pointed_at = place
+
+    def _expose(self, layer: Layer) -> None:
+        """Where ``layer`` and what lies in it is seen now has to be drawn again."""
+        for placed in self._placed():
+            if layer in placed.layer.ancestors:
+                self._stale.add(placed.footprint.cut_to(self.area))
+
+    def _flatten(self, rect: Rect) -> None:
+        target = self._words[rect.within]
+        target[...] = CLEAR
+        for placed in self._placed():
+            part = placed.footprint.cut_to(rect)
+            if part.empty:
+                continue
+            picture = placed.layer.words[part.moved(-placed.x, -placed.y).within]
+            below = target[part.moved(-rect.left, -rect.top).within]
+            if placed.alpha < 1:
+                composite_faded(below, picture, round(placed.alpha * 255))
+            else:
+                composite(below, picture, OVER)
+
+    def _placed(self) -> list[Placed]:
+        """The visible layers, the lowest first."""
+        if self._stack is None:
+            self._stack = []
+            waiting = [Placed(self._root, 0, 0, self._root.alpha / 255)]
+            while waiting:
+                placed = waiting.pop()
+                if not placed.layer.visible:
+                    continue
+                self._stack.append(placed)
+                waiting += map(placed.child, reversed(placed.layer.stacked()))
+        return self._stack

@@ -1,0 +1,63 @@
+"""Open image streams: what ``img`` announced and ``blob`` has delivered so far."""
+
+from __future__ import annotations
+
+import binascii
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING
+
+from kasm_recd.guacamole import limits
+from kasm_recd.guacamole.limits import Undrawable
+
+if TYPE_CHECKING:
+    from kasm_recd.guacamole.layers import Layer
+
+
+@dataclass(slots=True)
+class ImageStream:
+    """An image on its way to (``x``, ``y``) of ``layer``."""
+
+    layer: Layer
+    x: int
+    y: int
+    data: bytearray = field(default_factory=bytearray)
+
+
+class ImageStreams:
+    """The open image streams by index; bounded in number and in bytes."""
+
+    def __init__(self) -> None:
+        self._open: dict[int, ImageStream] = {}
+
+    def open(self, index: int, stream: ImageStream) -> None:
+        """Begin a stream; one that is open at this index is given up. Raises Undrawable."""
+        self.drop(index)
+        if len(self._open) >= limits.OPEN_STREAMS:
+            raise Undrawable(f"more than {limits.OPEN_STREAMS} image streams at once")
+        self._open[index] = stream
+
+    def receive(self, index: int, blob: bytes) -> None:
+        """Base64 for an open stream; any other stream's is not for us. Raises Undrawable."""
+        stream = self._open.get(index)
+        if stream is None:
+            return
+        try:
+            stream.data += binascii.a2b_base64(blob, strict_mode=True)
+        except binascii.Error as error:
+            self.drop(index)
+            raise Undrawable(f"image stream {index} is not base64: {error}") from None
+        if sum(len(other.data) for other in self._open.values()) > limits.STREAM_BYTES:
+            self.drop(index)
+            raise Undrawable(f"image streams hold more than {limits.STREAM_BYTES} bytes")
+
+    def end(self, index: int) -> ImageStream | None:
+        """Close a stream and take what it holds; None when no image is open there."""
+        return self._open.pop(index, None)
+
+    def drop(self, index: int) -> None:
+        """Forget a stream: something else uses its index now."""
+        self._open.pop(index, None)
+
+    def drop_to(self, layer: Layer) -> None:
+        """Forget the streams into a layer that is no more."""
+        self._open = {i: stream for i, stream in self._open.items() if stream.layer is not layer}
