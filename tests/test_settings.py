@@ -103,7 +103,7 @@ def test_variables_that_kubernetes_makes_for_a_service_are_passed_over() -> None
 def test_settings_cannot_be_changed() -> None:
     values = load()
     with pytest.raises(ValidationError, match="frozen"):
-        values.min_free = 0  # type: ignore[misc]  # that is the test
+        values.min_free = 0
 
 
 def test_equal_settings_compare_equal_so_that_a_reload_can_be_told_apart(tmp_path: Path) -> None:

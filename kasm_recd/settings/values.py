@@ -64,7 +64,7 @@ Slots = Annotated[int, BeforeValidator(_no_flag), Field(ge=1, le=64)]
 Folder = Annotated[Path, AfterValidator(_absolute)]
 
 
-class Settings(BaseSettings, frozen=True):
+class Settings(BaseSettings):
     """Every setting, checked; sizes are bytes, durations seconds unless the name says otherwise.
 
     A field's description is the way out that an error shows.
@@ -72,6 +72,7 @@ class Settings(BaseSettings, frozen=True):
 
     model_config = SettingsConfigDict(
         extra="forbid",
+        frozen=True,
         allow_inf_nan=False,
         hide_input_in_errors=True,  # pydantic would print the secrets
     )
