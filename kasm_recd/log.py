@@ -95,13 +95,9 @@ def conceal(*secrets: str) -> None:
             _concealed.update({secret, json.dumps(secret)[1:-1]})
 
 
+@functools.lru_cache(maxsize=1024)
 def message_id(event: str) -> str:
     """The event's journald MESSAGE_ID (32 hex digits), for ever the same for the same name."""
-    return _message_id(event)
-
-
-@functools.lru_cache(maxsize=1024)
-def _message_id(event: str) -> str:
     return uuid.uuid5(_EVENTS, event).hex
 
 
@@ -150,7 +146,7 @@ def _foreign_event(_logger: WrappedLogger, _method: str, event: EventDict) -> Ev
 
 
 def _add_message_id(_logger: WrappedLogger, _method: str, event: EventDict) -> EventDict:
-    event["message_id"] = _message_id(str(event["event"]))
+    event["message_id"] = message_id(str(event["event"]))
     return event
 
 

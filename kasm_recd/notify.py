@@ -38,6 +38,12 @@ class Notifier:
         """Feed the watchdog; call it only while every part is alive."""
         self._send("WATCHDOG=1")
 
+    def close(self) -> None:
+        """Give the connection up; nothing is said after that."""
+        if self._systemd is not None:
+            self._systemd.socket.close()
+            self._systemd = None
+
     def _send(self, state: str) -> None:
         if self._systemd is not None:
             # sdnotify encodes latin-1 and drops what does not fit: hand it UTF-8 in disguise.
