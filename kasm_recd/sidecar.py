@@ -79,7 +79,7 @@ def read(folder: Path) -> Sidecar:
                 }
             ),
         )
-    except (OSError, ValueError, TypeError, KeyError) as error:
+    except (OSError, ValueError, TypeError, KeyError, AttributeError) as error:
         raise SidecarInvalid(f"{path} cannot be read: {error}") from error
 
 

@@ -5,4 +5,5 @@ from __future__ import annotations
 pytest_plugins: list[str] = [
     "tests.fixtures_recordings",
     "tests.fixtures_storage",
+    "tests.fixtures_journal",
 ]

@@ -85,9 +85,12 @@ class Journal(JournalReader):
         return cls(path, lock=lock, writing=writing, reading=reading, clock=clock, fresh=fresh)
 
     async def close(self) -> None:
-        """Commits what is waiting and lets the journal go; verbs raise from now on."""
-        await self._writer.close()
+        """Commits what is waiting and lets the journal go; verbs raise from now on.
+
+        The writing side goes last: only that can bring the log into the file and delete it.
+        """
         self._reading.close()
+        await self._writer.close()
         self._lock.release()
 
     @property

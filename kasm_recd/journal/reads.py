@@ -48,6 +48,24 @@ class JournalReader:
         rows = self._rows("SELECT * FROM sessions WHERE id = ?", session_id)
         return session_of(rows[0]) if rows else None
 
+    def owner(self, of: Recording | Segment) -> Session:
+        """The session that a recording or segment belongs to.
+
+        Raises:
+            JournalCorrupt: there is none, which the journal's foreign keys rule out.
+        """
+        session = self.session_by_id(of.session_id)
+        if session is None:
+            raise JournalCorrupt(f"{self._path} has no session {of.session_id}")
+        return session
+
+    def source(self, segment: Segment) -> Recording:
+        """The recording that a segment was cut from; raises JournalCorrupt as :meth:`owner`."""
+        recording = self.recording(segment.recording_id)
+        if recording is None:
+            raise JournalCorrupt(f"{self._path} has no recording {segment.recording_id}")
+        return recording
+
     def session_by_recording_name(self, name: str) -> Session | None:
         """The session that owns a recording name."""
         rows = self._rows("SELECT * FROM sessions WHERE recording_name = ?", os.fsencode(name))

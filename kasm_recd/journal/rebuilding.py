@@ -7,29 +7,27 @@ and recordings of which every segment was stored and purged.
 
 from __future__ import annotations
 
-import hashlib
-import json
 import time
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime
-from typing import TYPE_CHECKING, Final
+from typing import TYPE_CHECKING, Any, Final
 
-from kasm_recd import disk, sidecar
-from kasm_recd.errors import SidecarInvalid
+from kasm_recd import disk, manifest, sidecar
+from kasm_recd.errors import ClipRejected, SidecarInvalid
 from kasm_recd.journal import rows, schema
 from kasm_recd.journal.connection import journal_errors, open_writing
 from kasm_recd.journal.journal import lock_path, rebuilding_path
 from kasm_recd.journal.lock import Lock
-from kasm_recd.segment import Artifact, Form, Recording, Segment, SegmentState, Session
+from kasm_recd.segment import Form, Recording, Segment, SegmentState, Session
 
 if TYPE_CHECKING:
     import sqlite3
     from collections.abc import Iterable, Sequence
     from pathlib import Path
 
+    from kasm_recd.segment import Artifact
     from kasm_recd.sidecar import Sidecar
 
-MANIFEST: Final = "manifest.json"
 #: What SQLite keeps beside its file.
 COMPANIONS: Final = ("", "-wal", "-shm")
 
@@ -99,43 +97,29 @@ def _look_through(folder: Path) -> tuple[list[_Found], list[str]]:
     return found, problems
 
 
-def _as_it_lies(folder: Path, segment: Segment) -> tuple[Segment | None, list[str]]:
+def _as_it_lies(folder: Path, sealed: Segment) -> tuple[Segment | None, list[str]]:
     """How far a segment got by the files in its folder; None when nothing of it is left."""
     problems: list[str] = []
     try:
-        made = _finished(folder, segment)
-    except (ValueError, TypeError, KeyError, OSError) as error:
-        made = None
-        problems.append(f"{folder / MANIFEST} is no manifest of what lies there: {error}")
-    if made is not None:
-        return made, problems
+        if made := manifest.adopt(folder):
+            return _made(sealed, *made), problems
+    except ClipRejected as error:
+        problems.append(str(error))
     body = folder / sidecar.BODY
-    if not body.exists() or body.stat().st_size != segment.length:
-        return None, [*problems, f"{body} does not hold the {segment.length} bytes it should"]
-    return segment.evolve(sequence=0), problems
+    if body.exists() and body.stat().st_size == sealed.length:
+        return sealed.evolve(sequence=0), problems
+    return None, [*problems, f"{body} does not hold the {sealed.length} bytes it should"]
 
 
-def _finished(folder: Path, segment: Segment) -> Segment | None:
-    """The segment with what its manifest names; None where there is no manifest."""
-    path = folder / MANIFEST
-    if not path.exists():
-        return None
-    text = path.read_bytes()
-    manifest = json.loads(text)
-    artifacts = [Artifact(**item) for item in manifest["artifacts"]]
-    for artifact in artifacts:
-        size = (folder / artifact.name).stat().st_size
-        if size != artifact.size:
-            raise ValueError(f"{artifact.name} has {size} bytes, not {artifact.size}")
-    digest = hashlib.sha256(text).hexdigest()
-    artifacts.append(Artifact("manifest", MANIFEST, len(text), digest, "application/json"))
-    raw = Form(manifest["form"]) is Form.RAW
-    return segment.evolve(
+def _made(sealed: Segment, described: dict[str, Any], artifacts: tuple[Artifact, ...]) -> Segment:
+    """A segment of which everything that goes up was made."""
+    raw = described.get("form") == Form.RAW
+    return sealed.evolve(
         state=SegmentState.RAW if raw else SegmentState.ENCODED,
-        sequence=int(manifest.get("sequence", 0)),
-        cause=str(manifest["cause"]),
-        encoder=str(manifest["encoder"]),
-        artifacts=tuple(artifacts),
+        sequence=described.get("sequence", 0),
+        cause=described.get("cause", ""),
+        encoder=described.get("encoder", ""),
+        artifacts=artifacts,
     )
 
 

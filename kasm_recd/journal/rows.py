@@ -28,7 +28,10 @@ if TYPE_CHECKING:
 Column: TypeAlias = str | bytes | int | float | None
 T = TypeVar("T")
 
-_ENCODERS: Final[Mapping[str, Callable[[Any], Column]]] = {
+Encoder: TypeAlias = "Callable[[Any], Column]"
+Decoders: TypeAlias = "Mapping[str, Callable[[Any], Any]]"
+
+_ENCODERS: Final[Mapping[str, Encoder]] = {
     "recording_name": os.fsencode,
     "path": os.fsencode,
     "identity": lambda identity: json.dumps(asdict(identity)),
@@ -36,18 +39,18 @@ _ENCODERS: Final[Mapping[str, Callable[[Any], Column]]] = {
     "artifacts": lambda artifacts: json.dumps([asdict(artifact) for artifact in artifacts]),
     "proofs": lambda proofs: json.dumps(dict(proofs)),
 }
-_SESSION_DECODERS: Final[Mapping[str, Callable[[Any], Any]]] = {
+_SESSION_DECODERS: Final[Decoders] = {
     "recording_name": os.fsdecode,
     "announced": bool,
 }
-_RECORDING_DECODERS: Final[Mapping[str, Callable[[Any], Any]]] = {
+_RECORDING_DECODERS: Final[Decoders] = {
     "path": os.fsdecode,
     "identity": lambda text: Identity(**json.loads(text)),
     "state": RecordingState,
     "lock_seen": bool,
     "end_known": bool,
 }
-_SEGMENT_DECODERS: Final[Mapping[str, Callable[[Any], Any]]] = {
+_SEGMENT_DECODERS: Final[Decoders] = {
     "contents": lambda text: contents_from_json(json.loads(text)),
     "end_known": bool,
     "state": SegmentState,
@@ -88,7 +91,10 @@ def check_changes(changes: Iterable[str], allowed: frozenset[str]) -> None:
 
 def columns_of(changes: Mapping[str, Any]) -> dict[str, Column]:
     """Fields of a value as columns."""
-    return {name: _ENCODERS.get(name, _as_it_is)(value) for name, value in changes.items()}
+    return {
+        name: _ENCODERS[name](value) if name in _ENCODERS else value
+        for name, value in changes.items()
+    }
 
 
 def columns_of_value(value: Session | Recording | Segment) -> dict[str, Column]:
@@ -136,9 +142,7 @@ def _as_it_is(value: Any) -> Any:
     return value
 
 
-def _value(
-    kind: Callable[..., T], row: sqlite3.Row, decoders: Mapping[str, Callable[[Any], Any]]
-) -> T:
+def _value(kind: Callable[..., T], row: sqlite3.Row, decoders: Decoders) -> T:
     try:
         return kind(
             **{
@@ -146,5 +150,5 @@ def _value(
                 for field in fields(kind)  # type: ignore[arg-type]
             }
         )
-    except (ValueError, TypeError, KeyError) as error:
+    except (ValueError, TypeError, KeyError, AttributeError) as error:
         raise JournalCorrupt(f"row {row['id']} of the journal makes no sense: {error}") from error
