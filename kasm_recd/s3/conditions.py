@@ -1,0 +1,80 @@
+"""Whether a bucket heeds ``If-None-Match: *``: tried once, with an object that is thrown away."""
+
+from __future__ import annotations
+
+import posixpath
+import secrets
+import threading
+from http import HTTPStatus
+from typing import TYPE_CHECKING, Any, Final, Literal, Protocol
+
+from botocore.exceptions import BotoCoreError, ClientError
+
+from kasm_recd.log import get_logger
+from kasm_recd.s3.failures import is_known, status_of
+
+if TYPE_CHECKING:
+    from kasm_recd.storage import Body
+
+log = get_logger(__name__)
+
+PROBE: Final = b"kasm-recd: does this store keep what it has?\n"
+
+
+class Bucket(Protocol):
+    """The two requests that the trial makes; they raise botocore's errors."""
+
+    def put_object(self, key: str, body: Body | bytes, **headers: Any) -> None: ...  # noqa: D102
+    def delete_object(self, key: str) -> None: ...  # noqa: D102
+
+
+class Conditions:
+    """``wanted`` settles it, or ``auto`` leaves it to the first put of this process."""
+
+    def __init__(self, wanted: Literal["auto", "on", "off"]) -> None:
+        self._heeded = {"on": True, "off": False, "auto": None}[wanted]
+        self._trial = threading.Lock()
+
+    def heeded(self, bucket: Bucket, folder: str) -> bool:
+        """Whether a conditional put protects what is there; tried in ``folder``.
+
+        Raises botocore's errors when it could not be tried; the next call tries again.
+        """
+        with self._trial:
+            if self._heeded is None:
+                self._heeded = _try(bucket, folder)
+                log.info("storage.conditional_put", heeded=self._heeded)
+            return self._heeded
+
+
+def _try(bucket: Bucket, folder: str) -> bool:
+    """Puts an object twice; a store that heeds the condition refuses the second."""
+    key = posixpath.join(folder, f".kasm-recd-probe-{secrets.token_hex(8)}")
+    first = _refusal(bucket, key)
+    if first is not None:
+        return False
+    try:
+        return _refusal(bucket, key) == HTTPStatus.PRECONDITION_FAILED
+    finally:
+        _throw_away(bucket, key)
+
+
+def _refusal(bucket: Bucket, key: str) -> int | None:
+    """None if the put went through, else the status of an answer that is about the condition."""
+    try:
+        bucket.put_object(key, PROBE, IfNoneMatch="*")
+    except ClientError as error:
+        status = status_of(error)
+        if status in (HTTPStatus.PRECONDITION_FAILED, HTTPStatus.NOT_IMPLEMENTED):
+            return status
+        if status == HTTPStatus.BAD_REQUEST and not is_known(error):
+            return status
+        raise
+    return None
+
+
+def _throw_away(bucket: Bucket, key: str) -> None:
+    try:
+        bucket.delete_object(key)
+    except (BotoCoreError, ClientError) as error:
+        log.warning("storage.probe_left", key=key, error=str(error))

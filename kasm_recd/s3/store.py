@@ -1,0 +1,179 @@
+"""Objects in an S3 bucket: one atomic PutObject each, and the strongest proof that can be had.
+
+A PutObject carries a checksum that the store verifies (SHA-256, else Content-MD5; never a trailer)
+and ``If-None-Match: *``; where the store does not heed that, a HEAD goes before it. No more rights
+are needed than Kasm's operators grant: GetObject, PutObject, ListBucket and DeleteObject. So there
+is no multipart upload.
+"""
+
+from __future__ import annotations
+
+import base64
+import hashlib
+import posixpath
+import re
+from contextlib import closing, contextmanager
+from http import HTTPStatus
+from typing import IO, TYPE_CHECKING, Any, Final, cast
+
+from botocore.exceptions import BotoCoreError, ClientError
+
+from kasm_recd.errors import KeyTaken, StoreRefused, StoreUnavailable
+from kasm_recd.s3.client import build_client
+from kasm_recd.s3.conditions import Conditions
+from kasm_recd.s3.dialect import dialect_of
+from kasm_recd.s3.failures import failure_of, status_of
+from kasm_recd.storage import Proof, opened
+
+if TYPE_CHECKING:
+    import threading
+    from collections.abc import Iterable, Iterator
+
+    from mypy_boto3_s3.type_defs import HeadObjectOutputTypeDef
+
+    from kasm_recd.location import Destination
+    from kasm_recd.storage import Body, Endpoint, Payload
+
+LARGEST_PUT: Final = 5 * 1024**3  # bytes, S3's limit for one PutObject
+CHUNK: Final = 1 << 20
+
+_MD5_ETAG: Final = re.compile(r'"?([0-9a-f]{32})"?')
+
+
+class S3Store:
+    """Keeps :class:`~kasm_recd.storage.Store`'s contract with the objects of one bucket."""
+
+    def __init__(
+        self,
+        target: Destination,
+        *,
+        endpoint: Endpoint,
+        key: str,
+        secret: str,
+        stop: threading.Event,
+    ) -> None:
+        dialect = dialect_of(target, endpoint)
+        self._client = build_client(dialect, endpoint=endpoint, key=key, secret=secret)
+        self._bucket = target.bucket
+        self._name = str(target)
+        self._stop = stop
+        self._sends_sha256 = dialect.checksum == "when_supported"
+        self._encryption = _encryption(endpoint)
+        self._conditions = Conditions(endpoint.conditional_put)
+
+    def put(self, key: str, payload: Payload) -> None:
+        """See the contract. Where ``If-None-Match`` is not heeded, two writers could still race."""
+        if payload.size > LARGEST_PUT:
+            raise StoreRefused(
+                f"{payload.path} has {payload.size} bytes, one PutObject takes {LARGEST_PUT}",
+                hint="Lower segment_size: an object is put in one piece, at most 5 GiB.",
+            )
+        with self._talking("put", key), opened(payload, stop=self._stop) as body:
+            conditional = self._conditions.heeded(self, posixpath.dirname(key))
+            if not conditional and self._is_there(key):
+                raise KeyTaken(f"an object lies under {self._name}/{key}")
+            condition = {"IfNoneMatch": "*"} if conditional else {}
+            checksum = self._checksum(body, payload)
+            self.put_object(key, body, ContentType=payload.content_type, **checksum, **condition)
+
+    def prove(self, key: str, payload: Payload) -> Proof:
+        """See the contract: HEAD's checksum, else an ETag that is the MD5, else all the bytes."""
+        with self._talking("prove", key), opened(payload, stop=self._stop) as body:
+            head = self._client.head_object(Bucket=self._bucket, Key=key, ChecksumMode="ENABLED")
+            if head["ContentLength"] != payload.size:
+                raise self._taken(key)
+            if stated := _whole_sha256(head):
+                if stated != payload.sha256:
+                    raise self._taken(key)
+                return Proof("checksum", stated)
+            if (stated := _md5_etag(head)) and stated == _digest(body.chunks(), "md5"):
+                return Proof("etag", stated)
+            if _digest(self._fetched(key), "sha256") != payload.sha256:
+                raise self._taken(key)
+            return Proof("readback", payload.sha256)
+
+    def close(self) -> None:
+        """See the contract."""
+        self._client.close()
+
+    def put_object(self, key: str, body: Body | bytes, **headers: Any) -> None:
+        """One PutObject; raises botocore's own errors."""
+        file = body if isinstance(body, bytes) else cast("IO[bytes]", body)
+        self._client.put_object(
+            Bucket=self._bucket, Key=key, Body=file, **headers, **self._encryption
+        )
+
+    def delete_object(self, key: str) -> None:
+        """One DeleteObject; raises botocore's own errors."""
+        self._client.delete_object(Bucket=self._bucket, Key=key)
+
+    def _is_there(self, key: str) -> bool:
+        try:
+            self._client.head_object(Bucket=self._bucket, Key=key)
+        except ClientError as error:
+            if status_of(error) == HTTPStatus.NOT_FOUND:
+                return False
+            raise
+        return True
+
+    def _checksum(self, body: Body, payload: Payload) -> dict[str, str]:
+        """What the store verifies before it takes the object, sent ahead of the body."""
+        if self._sends_sha256:
+            return {"ChecksumSHA256": _base64(payload.sha256)}
+        md5 = _digest(body.chunks(), "md5")
+        body.seek(0)
+        return {"ContentMD5": _base64(md5)}
+
+    def _fetched(self, key: str) -> Iterator[bytes]:
+        with closing(self._client.get_object(Bucket=self._bucket, Key=key)["Body"]) as fetched:
+            for chunk in fetched.iter_chunks(CHUNK):
+                if self._stop.is_set():
+                    raise StoreUnavailable(f"stopped while {self._name}/{key} was read back")
+                yield chunk
+
+    @contextmanager
+    def _talking(self, what: str, key: str) -> Iterator[None]:
+        """Turns botocore's errors into ours; what a body raised passes through them."""
+        try:
+            yield
+        except (BotoCoreError, ClientError) as error:
+            failure = failure_of(error, f"{what} {self._name}/{key}")
+        else:
+            return
+        raise failure  # outside, so that it drags no frames of botocore along
+
+    def _taken(self, key: str) -> KeyTaken:
+        return KeyTaken(f"another object lies under {self._name}/{key}")
+
+
+def _encryption(endpoint: Endpoint) -> dict[str, Any]:
+    if endpoint.sse == "none":
+        return {}
+    key_id = {"SSEKMSKeyId": endpoint.sse_kms_key_id} if endpoint.sse_kms_key_id else {}
+    return {"ServerSideEncryption": endpoint.sse, **key_id}
+
+
+def _whole_sha256(head: HeadObjectOutputTypeDef) -> str:
+    """The store's SHA-256 of the whole object, in hex; blank where it states none."""
+    stated = head.get("ChecksumSHA256", "")
+    if not stated or "-" in stated or head.get("ChecksumType") == "COMPOSITE":
+        return ""  # of a multipart object: a checksum of checksums
+    return base64.b64decode(stated).hex()
+
+
+def _md5_etag(head: HeadObjectOutputTypeDef) -> str:
+    """The ETag where it can be an MD5; under KMS it looks like one and is not."""
+    found = _MD5_ETAG.fullmatch(head.get("ETag", ""))
+    encrypted = str(head.get("ServerSideEncryption", "")).startswith("aws:kms")
+    return found[1] if found and not encrypted else ""
+
+
+def _digest(chunks: Iterable[bytes], algorithm: str) -> str:
+    digest = hashlib.new(algorithm, usedforsecurity=False)
+    for chunk in chunks:
+        digest.update(chunk)
+    return digest.hexdigest()
+
+
+def _base64(hexadecimal: str) -> str:
+    return base64.b64encode(bytes.fromhex(hexadecimal)).decode()
