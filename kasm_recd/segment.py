@@ -10,7 +10,7 @@ diagrams in ARCHITECTURE.md are drawn from them (``python -m tests.diagrams``).
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field, replace
+from dataclasses import asdict, dataclass, field, replace
 from enum import StrEnum
 from types import MappingProxyType
 from typing import TYPE_CHECKING, Any, Final
@@ -219,6 +219,18 @@ class Contents:
     def empty(self) -> bool:
         """Nothing that a clip could show: no picture, no size, or no ``sync``."""
         return not (self.drawn and self.sync_count and self.width and self.height)
+
+
+def contents_to_json(contents: Contents) -> dict[str, Any]:
+    """``contents`` as plain values, the damage as a list of such; JSON can hold them."""
+    plain = asdict(contents)
+    return plain | {"damage": list(plain["damage"])}
+
+
+def contents_from_json(plain: Mapping[str, Any]) -> Contents:
+    """The inverse of :func:`contents_to_json`; raises TypeError for any other shape."""
+    damage = tuple(Damage(**place) for place in plain.get("damage", ()))
+    return Contents(**{**plain, "damage": damage})
 
 
 @dataclass(frozen=True, slots=True)

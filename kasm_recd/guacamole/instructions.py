@@ -20,11 +20,12 @@ from kasm_recd.guacamole.framing import (
     MAX_ELEMENTS,
     MAX_TITLE,
     PLAIN,
+    Framed,
     Incomplete,
     Malformed,
     end_of_title,
     frame,
-    plain_elements,
+    parse_plain,
 )
 from kasm_recd.guacamole.opcodes import OPCODES
 from kasm_recd.guacamole.timeline import Timeline, timestamp_of
@@ -80,14 +81,13 @@ class Reader:
     """Reads a stream of instructions that is pushed in piece by piece.
 
     ``offset`` is where the stream begins in its recording; all offsets given back count from the
-    recording's start. Exhaust what :meth:`feed` returns before feeding on. Nothing that the stream
-    holds makes it raise.
+    recording's start. Nothing that the stream holds makes it raise.
     """
 
     def __init__(self, *, offset: int = 0) -> None:
         self._base = offset  # of the buffer, in the recording
         self._buffer = b""
-        self._position = 0  # in the buffer; all before it has been given out, or is damage
+        self._position = 0  # in the buffer; all before it has been told of, or is damage
         self._needed = 0  # bytes that the buffer must hold before another try can succeed
         self._final = False
         self._timeline = Timeline()
@@ -97,64 +97,71 @@ class Reader:
     def feed(self, data: bytes) -> Iterator[Instruction | Damage]:
         """What can be told of the stream now that ``data`` is there as well."""
         self._buffer += data
+        found: list[Instruction | Damage] = []
         if len(self._buffer) >= self._needed:
-            yield from self._read()
+            self._read(found)
+        return iter(found)
 
     def close(self) -> Iterator[Instruction | Damage]:
         """The rest, as nothing more will come: a torn end is damage."""
+        found: list[Instruction | Damage] = []
         self._final = True
-        yield from self._read()
+        self._read(found)
         if self._break is not None:
             kind = "torn" if self._break.reason is _UNENDED else "invalid"
-            yield Damage(self._break.start, self._base, kind, self._break.reason)
+            found.append(Damage(self._break.start, self._base, kind, self._break.reason))
+            self._break = None
+        return iter(found)
 
-    def _read(self) -> Iterator[Instruction | Damage]:
+    def _read(self, found: list[Instruction | Damage]) -> None:
         self._needed = 0
         try:
             while self._position < len(self._buffer):
                 if self._break is None:
-                    yield from self._in_step()
+                    self._read_in_step(found)
                 else:
-                    yield from self._resume(self._break)
+                    found.append(self._resume(self._break))
         except Incomplete as incomplete:
             self._needed = incomplete.needed - self._position
         self._base += self._position
         self._buffer, self._position = self._buffer[self._position :], 0
 
-    def _in_step(self) -> Iterator[Instruction | Damage]:
+    def _read_in_step(self, found: list[Instruction | Damage]) -> None:
         """Read on while every instruction begins where the one before ends; raises Incomplete."""
-        buffer, base = self._buffer, self._base
+        buffer, base, doubtful = self._buffer, self._base, self._doubt is not None
         while (start := self._position) < len(buffer):
             plain = PLAIN.match(buffer, start)
             if plain is not None:
-                values, end = plain_elements(plain[0]), plain.end()
+                (opcode, args), end = parse_plain(plain[0]), plain.end()
             else:
                 try:
-                    values, end = self._frame(start)
+                    opcode, args, end = self._frame(start)
                 except Malformed as malformed:
                     self._fall_out(malformed)
                     return
             self._position = end
-            if values[0] == b"sync":
-                yield self._sync(values, base + start, base + end)
+            read = Instruction(opcode, args, base + start, base + end, doubtful)
+            if opcode == "sync":
+                found.append(self._judged(read))
+                doubtful = self._doubt is not None
             else:
-                opcode, doubtful = values[0].decode(), self._doubt is not None
-                yield Instruction(opcode, tuple(values[1:]), base + start, base + end, doubtful)
+                found.append(read)
 
-    def _sync(self, values: list[bytes], start: int, end: int) -> Instruction | Damage:
-        timestamp = timestamp_of(values[1]) if len(values) > 1 else None
+    def _judged(self, sync: Instruction) -> Instruction | Damage:
+        """``sync``, which may end the doubt, or the damage that it is."""
+        timestamp = timestamp_of(sync.args[0]) if sync.args else None
         if timestamp is None:
-            return Damage(start, end, "invalid", "a sync without a timestamp")
+            return Damage(sync.start, sync.end, "invalid", "a sync without a timestamp")
+        leap = Damage(sync.start, sync.end, "invalid", f"a sync that leaps to {timestamp}")
         doubt = self._doubt
-        settles = doubt is None or start >= doubt.reach
-        wary = doubt is not None and start < doubt.wary
-        if wary and not self._timeline.near(timestamp):
-            return Damage(start, end, "invalid", f"a sync that leaps to {timestamp}")
-        if settles:
-            if not self._timeline.believe(timestamp):
-                return Damage(start, end, "invalid", f"a sync that leaps to {timestamp}")
-            self._doubt = None
-        return Instruction("sync", tuple(values[1:]), start, end, doubtful=not settles)
+        if doubt is not None and sync.start < doubt.wary and not self._timeline.near(timestamp):
+            return leap
+        if doubt is not None and sync.start < doubt.reach:
+            return sync
+        if not self._timeline.believe(timestamp):
+            return leap
+        self._doubt = None
+        return sync._replace(doubtful=False)
 
     def _fall_out(self, malformed: Malformed) -> None:
         """Note the break at the reader's position; raises Incomplete."""
@@ -163,14 +170,13 @@ class Reader:
         self._position = start + 1 if title_end is None else title_end
         self._break = _Break(self._base + start, self._base + reach, malformed.reason)
 
-    def _resume(self, broken: _Break) -> Iterator[Damage]:
-        """Look for an instruction that can be trusted to be one; raises Incomplete."""
+    def _resume(self, broken: _Break) -> Damage:
+        """Find an instruction that can be trusted to be one; raises Incomplete."""
         for beginning in _BEGINNING.finditer(self._buffer, self._position):
             self._position = beginning.start()
             if self._begins_anew():
                 self._break, self._doubt = None, self._doubted(broken)
-                yield Damage(broken.start, self._base + self._position, "invalid", broken.reason)
-                return
+                return Damage(broken.start, self._base + self._position, "invalid", broken.reason)
             self._position += 1
         unread = 0 if self._final else _LONGEST_BEGINNING
         self._position = max(self._position, len(self._buffer) - unread)
@@ -179,12 +185,12 @@ class Reader:
     def _begins_anew(self) -> bool:
         """Whether an instruction that can be trusted begins here; raises Incomplete."""
         try:
-            (opcode, *args), _ = self._frame(self._position, RESUMED_ELEMENTS)
+            opcode, args, _ = self._frame(self._position, RESUMED_ELEMENTS)
         except Malformed:
             return False
-        if len(args) < OPCODES[opcode.decode()]:
+        if len(args) < OPCODES[opcode]:
             return False
-        if opcode != b"sync":
+        if opcode != "sync":
             return True
         timestamp = timestamp_of(args[0])
         return timestamp is not None and self._timeline.near(timestamp)
@@ -195,7 +201,7 @@ class Reader:
         before = self._doubt or _Doubt(0, 0)
         return _Doubt(max(broken.reach, before.reach), max(wary, before.wary))
 
-    def _frame(self, at: int, max_elements: int = MAX_ELEMENTS) -> tuple[list[bytes], int]:
+    def _frame(self, at: int, max_elements: int = MAX_ELEMENTS) -> Framed:
         """As :func:`framing.frame`; at the stream's end nothing is incomplete any more."""
         try:
             return frame(self._buffer, at, max_elements)
