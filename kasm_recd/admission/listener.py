@@ -15,7 +15,7 @@ if TYPE_CHECKING:
     from collections.abc import Mapping
     from pathlib import Path
 
-BACKLOG: Final = 1024
+BACKLOG: Final = 4096  # beyond it a connect fails at once with EAGAIN
 CLOSED_TO_OTHERS: Final = 0o117  # umask that leaves 0660
 FIRST_HANDED_OVER: Final = 3  # SD_LISTEN_FDS_START of sd_listen_fds(3)
 

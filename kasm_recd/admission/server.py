@@ -23,6 +23,7 @@ from typing import TYPE_CHECKING, Any, Final
 
 from aiohttp import web
 
+from kasm_recd.admission.listener import BACKLOG
 from kasm_recd.admission.request import AdmissionRequest, BadRequest, parse
 from kasm_recd.admission.verdict import Decision, Reason, decide, parts, verdict
 from kasm_recd.errors import DiskFull, JournalCorrupt, NameInUse
@@ -104,7 +105,8 @@ class AdmissionServer:
     async def start(self) -> None:
         """Answer from now on."""
         await self._runner.setup()
-        await web.SockSite(self._runner, self._listener.socket).start()
+        # aiohttp listens again: by its own default for 128 waiting connections only.
+        await web.SockSite(self._runner, self._listener.socket, backlog=BACKLOG).start()
 
     async def close(self) -> None:
         """Take no more requests, finish those under way, give the socket up."""
@@ -112,15 +114,14 @@ class AdmissionServer:
         self._listener.close()
 
     def _application(self) -> web.Application:
-        application = web.Application(
-            middlewares=[web.middleware(self._fail_closed)], client_max_size=BODY_LIMIT
-        )
+        application = web.Application(middlewares=[self._fail_closed], client_max_size=BODY_LIMIT)
         application.router.add_post("/v1/admission", self._answer_admission)
         application.router.add_get("/v1/health", self._answer_health)
         application.router.add_get("/v1/status", self._answer_status)
         application.router.add_post("/v1/drain", self._answer_drain)
         return application
 
+    @web.middleware
     async def _fail_closed(self, request: web.Request, handler: Handler) -> web.StreamResponse:
         """Whatever goes wrong is answered with a no."""
         try:
