@@ -3,9 +3,9 @@
 The best evidence that can be had decides, and weaker evidence is not even asked:
 
 1. A POSIX lock. guacd holds one until its last user leaves. Once seen, its absence is the end.
-2. A read lease. No lock was ever seen; the kernel knows whether anybody has the file open to write.
-3. Silence. Neither can be known (another host wrote it, or the file is not ours): a close by another
-   process and no growth for a while after it.
+2. A read lease. No lock was ever seen; the kernel knows whether anybody may write to the file.
+3. Silence. Neither can be known (another host writes it, or the file is not ours): a close by a
+   writer, and no growth for a while after it.
 4. Long silence. Nor was a close seen, because the file was there before the watch began, or the
    event was lost: the same, for much longer.
 
