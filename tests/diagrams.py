@@ -39,7 +39,7 @@ def segment_states() -> str:
 
 def recording_states() -> str:
     """The way of a recording."""
-    moves = [(state, event, to) for (state, event), to in RECORDING_MOVES.items()]
+    moves: list[Move] = [(state, event, to) for (state, event), to in RECORDING_MOVES.items()]
     return draw(RecordingState, moves)
 
 
