@@ -144,7 +144,7 @@ def destination_of(text: str) -> Destination:
 def variables_of(session: Session, *, now: float) -> dict[str, str]:
     """Kasm's ten variables of a session; dates are UTC, ``now`` is Unix seconds."""
     return {
-        "kasm_id": session.kasm_id,
+        "kasm_id": session.kasm_id if session.announced else UNANNOUNCED,
         "user_id": session.user_id,
         "username": session.username,
         "image_id": session.image_id,

@@ -3,6 +3,9 @@
 from __future__ import annotations
 
 pytest_plugins: list[str] = [
+    "tests.fixtures_daemon",
+    "tests.fixtures_daemon",
+    "tests.fixtures_guacd",
     "tests.fixtures_recordings",
     "tests.fixtures_storage",
     "tests.fixtures_journal",

@@ -1,0 +1,204 @@
+"""The encoding stage: a sealed segment becomes a checked clip, or goes up raw.
+
+Takes segments from the queue's slots, gives each attempt a folder of its own, and publishes what
+the encoder made: clip, thumbnail, and last the manifest. A manifest that already lies in the segment's
+folder was made by an attempt that a crash cut off before the journal heard of it; it is adopted.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import secrets
+from dataclasses import dataclass, replace
+from typing import TYPE_CHECKING, Any, Literal
+
+from kasm_recd import disk, manifest
+from kasm_recd.encoder import Job, choose
+from kasm_recd.errors import ClipRejected, DiskFull, OperatorError, RecdError, Retried
+from kasm_recd.log import get_logger
+from kasm_recd.segment import Form, Segment, SegmentEvent, SegmentState
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Mapping
+    from pathlib import Path
+
+    from kasm_recd.encoder import Clip, Encoder, Picture
+    from kasm_recd.journal import Journal
+    from kasm_recd.process import ChildId
+
+log = get_logger(__name__)
+
+
+@dataclass(frozen=True, slots=True)
+class EncodePolicy:
+    """How clips are made; ``encoder`` and ``raw_upload`` are the settings of that name."""
+
+    encoder: Literal["auto", "native", "guacenc"]
+    raw_upload: Literal["damaged", "always", "never"]
+    picture: Picture
+    attempts: int
+    back_off_s: float = 5.0
+
+    def keeps_raw(self, segment: Segment) -> bool:
+        """Whether the segment itself goes up beside its clip."""
+        if self.raw_upload == "damaged":
+            return bool(segment.contents.damage)
+        return self.raw_upload == "always"
+
+
+class EncodeStage:
+    """One call of :meth:`work` is one attempt at one segment; called from bounded slots."""
+
+    def __init__(
+        self,
+        *,
+        journal: Journal,
+        spool: Path,
+        encoders: Mapping[str, Encoder],
+        policy: EncodePolicy,
+        on_ready: Callable[[Segment], None],
+        on_again: Callable[[Segment], None],
+        now: Callable[[], float],
+    ) -> None:
+        self._journal = journal
+        self._segments = spool / "segments"
+        self._attempts = spool / "attempts"
+        self._encoders = encoders
+        self._policy = policy
+        self._on_ready = on_ready
+        self._on_again = on_again
+        self._now = now
+
+    async def work(self, segment_id: int) -> None:
+        """Takes a sealed segment one step on; never raises for trouble with the segment itself."""
+        segment = self._journal.segment(segment_id)
+        if segment is None or segment.state is not SegmentState.SEALED:
+            return
+        if segment.contents.empty:
+            ready = await self._go_raw(segment, SegmentEvent.EMPTY, "empty")
+        elif segment.encode_attempts >= self._policy.attempts:
+            ready = await self._go_raw(segment, SegmentEvent.GIVE_UP, segment.cause or "gave up")
+        else:
+            outcome = await self._attempt(segment)
+            if outcome.state is SegmentState.SEALED:
+                self._on_again(outcome)
+                return
+            ready = outcome
+        self._on_ready(ready)
+
+    async def _attempt(self, segment: Segment) -> Segment:
+        moved = await self._journal.move_segment(segment.id, SegmentEvent.ENCODE)
+        token = f"encode-{secrets.token_hex(8)}"
+        attempt = await self._journal.begin_attempt(segment.id, "encode", token)
+        folder = self._attempts / token
+        try:
+            changes = await self._adopt(moved)
+            if changes is None:
+                await asyncio.to_thread(folder.mkdir, mode=0o700)
+                changes = await self._encode(moved, folder, attempt)
+        except (Retried, OperatorError, OSError) as error:
+            await self._journal.end_attempt(attempt, "failed", str(error))
+            return await self._put_back(moved, error)
+        finally:
+            await asyncio.to_thread(disk.clear, folder)
+        done = await self._journal.move_segment(segment.id, SegmentEvent.ENCODED, **changes)
+        await self._journal.end_attempt(attempt, "encoded")
+        log.info("segment.encoded", encoder=done.encoder, **done.log_context())
+        return done
+
+    async def _adopt(self, segment: Segment) -> dict[str, Any] | None:
+        try:
+            found = await asyncio.to_thread(manifest.adopt, self._segments / segment.folder)
+        except ClipRejected as error:
+            log.warning("segment.leftover_rejected", error=str(error), **segment.log_context())
+            return None
+        if found is None or found[0]["form"] != Form.CLIP:
+            return None
+        described, artifacts = found
+        return {"encoder": described["encoder"], "artifacts": artifacts, "cause": ""}
+
+    async def _encode(self, segment: Segment, folder: Path, attempt: int) -> dict[str, Any]:
+        async def started(child: ChildId) -> None:
+            await self._journal.attempt_started(attempt, child.pid, child.started)
+
+        home = self._segments / segment.folder
+        job = Job(
+            body=home / manifest.FILE_NAMES["raw"],
+            folder=folder,
+            contents=segment.contents,
+            end_timestamp=segment.end_timestamp,
+            picture=self._policy.picture,
+        )
+        hold_ms = segment.end_timestamp - (segment.contents.last_sync or 0)
+        encoder = choose(
+            self._policy.encoder, segment.contents, encoders=self._encoders, hold_ms=hold_ms
+        )
+        clip = await encoder.encode(job, on_start=started)
+        await asyncio.to_thread(_publish_clip, clip, home)
+        damage = dict.fromkeys((*segment.contents.damage, *clip.damage))
+        contents = replace(segment.contents, damage=tuple(damage))
+        named = segment.evolve(encoder=clip.encoder, cause="", contents=contents)
+        artifacts = await self._write_manifest(named, Form.CLIP, clip.duration_ms)
+        return {"encoder": clip.encoder, "artifacts": artifacts, "cause": ""}
+
+    async def _put_back(self, segment: Segment, error: RecdError | OSError) -> Segment:
+        """The segment waits for its next attempt; a full disk is not the segment's fault."""
+        full = isinstance(error, DiskFull) or disk.is_full(self._segments)
+        attempts = segment.encode_attempts + (0 if full else 1)
+        back = await self._journal.move_segment(
+            segment.id,
+            SegmentEvent.FAILED,
+            encode_attempts=attempts,
+            cause=str(error),
+            next_attempt_at=self._now() + self._policy.back_off_s * 4 ** max(0, attempts - 1),
+        )
+        log.warning(
+            "segment.encode_failed",
+            error=str(error),
+            hint=getattr(error, "hint", ""),
+            attempts=attempts,
+            disk_full=full,
+            **segment.log_context(),
+        )
+        return back
+
+    async def _go_raw(self, segment: Segment, event: SegmentEvent, cause: str) -> Segment:
+        named = segment.evolve(cause=cause, encoder="")
+        artifacts = await self._write_manifest(named, Form.RAW, segment.duration_ms)
+        raw = await self._journal.move_segment(
+            segment.id, event, cause=cause, encoder="", artifacts=artifacts
+        )
+        if event is SegmentEvent.GIVE_UP:
+            log.error("segment.gave_up", cause=cause, **segment.log_context())
+        else:
+            log.info("segment.empty", **segment.log_context())
+        return raw
+
+    async def _write_manifest(
+        self, segment: Segment, form: Form, duration_ms: int
+    ) -> tuple[Any, ...]:
+        home = self._segments / segment.folder
+        roles = ["raw"] if form is Form.RAW else ["clip", "thumbnail"]
+        if form is Form.CLIP and self._policy.keeps_raw(segment):
+            roles.insert(0, "raw")
+        session = self._journal.owner(segment)
+        recording = self._journal.source(segment)
+
+        def write() -> tuple[Any, ...]:
+            artifacts = [manifest.artifact(home, role) for role in roles]
+            described = manifest.compose(
+                session,
+                recording,
+                segment,
+                form=form,
+                artifacts=artifacts,
+                duration_ms=duration_ms,
+            )
+            return (*artifacts, manifest.write(home, described))
+
+        return await asyncio.to_thread(write)
+
+
+def _publish_clip(clip: Clip, home: Path) -> None:
+    disk.publish(clip.path, home / manifest.FILE_NAMES["clip"])
+    disk.publish(clip.thumbnail, home / manifest.FILE_NAMES["thumbnail"])

@@ -1,0 +1,140 @@
+"""The manifest: what a clip proves, in JSON beside it.
+
+Made once, before a segment is ``encoded`` or ``raw``, and never again: it names the digests of
+every file that goes up with it, so a manifest in the store can be held against the objects beside it. It
+does not name its own key: the files of a segment share a stem, whatever that stem became.
+
+All times are UTC in ISO 8601 with milliseconds; all sizes are bytes; digests are hex SHA-256.
+"""
+
+from __future__ import annotations
+
+import json
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from kasm_recd import __version__, disk
+from kasm_recd.errors import ClipRejected
+from kasm_recd.segment import Artifact, Form, contents_to_json
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping, Sequence
+
+    from kasm_recd.segment import Recording, Segment, Session
+
+NAME = "manifest.json"
+FORMAT = 1
+CONTENT_TYPES: Mapping[str, str] = {
+    "clip": "video/mp4",
+    "thumbnail": "image/jpeg",
+    "raw": "application/octet-stream",
+    "manifest": "application/json",
+}
+FILE_NAMES: Mapping[str, str] = {
+    "clip": "clip.mp4",
+    "thumbnail": "thumbnail.jpg",
+    "raw": "body.guac",
+    "manifest": NAME,
+}
+
+
+def artifact(folder: Path, role: str) -> Artifact:
+    """The file of ``role`` in a segment's folder, as it lies there; raises OSError."""
+    path = folder / FILE_NAMES[role]
+    with path.open("rb") as file:
+        digest = disk.sha256(file)
+        size = file.tell()
+    return Artifact(role, path.name, size, digest, CONTENT_TYPES[role])
+
+
+def compose(
+    session: Session,
+    recording: Recording,
+    segment: Segment,
+    *,
+    form: Form,
+    artifacts: Sequence[Artifact],
+    duration_ms: int,
+) -> dict[str, Any]:
+    """The manifest as plain values; ``artifacts`` are the files that go up beside it."""
+    contents = contents_to_json(segment.contents)
+    return {
+        "format": FORMAT,
+        "made_by": f"kasm-recd {__version__}",
+        "session": {
+            "kasm_id": session.kasm_id,
+            "user_id": session.user_id,
+            "username": session.username,
+            "image_id": session.image_id,
+            "image_friendly_name": session.image_friendly_name,
+            "created_timestamp": session.created_timestamp,
+            "start_timestamp": session.start_timestamp,
+            "announced": session.announced,
+        },
+        "recording": {"id": recording.id, "name": Path(recording.path).name},
+        "sequence": segment.sequence,
+        "start": _iso(segment.began_at),
+        "end": _iso(segment.ended_at),
+        "end_known": segment.end_known,
+        "duration_ms": duration_ms,
+        "form": form,
+        "cause": segment.cause,
+        "encoder": segment.encoder,
+        "contains_keys": contents.pop("contains_keys"),
+        "contains_audio": contents.pop("contains_audio"),
+        "damage": contents.pop("damage"),
+        "segment": {
+            "start": segment.start,
+            "length": segment.length,
+            "sha256": segment.sha256,
+            "preamble_length": 0,
+            **contents,
+        },
+        "artifacts": [
+            {
+                "role": item.role,
+                "name": item.name,
+                "size": item.size,
+                "sha256": item.sha256,
+                "content_type": item.content_type,
+            }
+            for item in artifacts
+        ],
+    }
+
+
+def write(folder: Path, manifest: Mapping[str, Any]) -> Artifact:
+    """Puts the manifest into the segment's folder, durably, and gives it as an artifact."""
+    text = json.dumps(manifest, ensure_ascii=False, indent=1).encode()
+    disk.write_atomically(folder / NAME, text + b"\n")
+    return artifact(folder, "manifest")
+
+
+def adopt(folder: Path) -> tuple[dict[str, Any], tuple[Artifact, ...]] | None:
+    """What a crash left finished: the manifest and every artifact, each held against its digest.
+
+    None where there is no manifest. Raises ClipRejected when a file is not what the manifest says.
+    """
+    try:
+        text = (folder / NAME).read_bytes()
+    except FileNotFoundError:
+        return None
+    try:
+        manifest: dict[str, Any] = json.loads(text)
+        named = tuple(Artifact(**item) for item in manifest["artifacts"])
+    except (ValueError, KeyError, TypeError) as error:
+        raise ClipRejected(f"{folder / NAME} is no manifest: {error}") from error
+    for item in named:
+        try:
+            found = artifact(folder, item.role)
+        except (OSError, KeyError) as error:
+            raise ClipRejected(f"{folder / NAME} names {item.name}: {error}") from error
+        if found != item:
+            raise ClipRejected(f"{folder / item.name} is not the file that {NAME} names")
+    return manifest, (*named, artifact(folder, "manifest"))
+
+
+def _iso(seconds: float) -> str:
+    moment = datetime.fromtimestamp(seconds, UTC)
+    return moment.isoformat(timespec="milliseconds").replace("+00:00", "Z")

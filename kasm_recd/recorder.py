@@ -1,0 +1,310 @@
+r"""The parts of a recorder with valid settings: built, started in order, stopped in reverse.
+
+The way of the data, as wired here::
+
+    watcher -> intake -> segmenter -> encode slots -> upload slots -> retention
+         \________________________ journal ________________________/
+
+What was under way when the last daemon ended is put back first, from the journal.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import functools
+import threading
+import time
+from typing import TYPE_CHECKING, Any, Final, NoReturn
+
+from kasm_recd import disk, process, storage
+from kasm_recd.encoder import Encoder, Picture
+from kasm_recd.encoder_guacenc import GuacencEncoder
+from kasm_recd.encoder_native import NativeEncoder
+from kasm_recd.encoding import EncodePolicy, EncodeStage
+from kasm_recd.errors import JournalCorrupt, Retried
+from kasm_recd.intake import Intake
+from kasm_recd.journal import Journal
+from kasm_recd.log import get_logger
+from kasm_recd.queue import Slots
+from kasm_recd.retention import Retention
+from kasm_recd.segment import RecordingState, SegmentState
+from kasm_recd.segmenter import Segmenter
+from kasm_recd.uploading import BackOff, UploadStage
+from kasm_recd.watcher import Watcher
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from kasm_recd.segment import Recording, Segment
+    from kasm_recd.settings import Settings
+    from kasm_recd.storage import Store
+
+log = get_logger(__name__)
+
+JOURNAL_NAME: Final = "journal.sqlite3"
+SWEEP_S: Final = 5.0  # retention looks this often, and sooner when something was stored
+UPTIME_S: Final = 15.0  # how much time up a crash may forget
+CUT_AGAIN_S: Final = 5.0
+CUT_MEMORY: Final = 1_000_000_000  # bytes of address space; the worker streams
+CPU_S: Final = 6 * 3600  # a worker's CPU seconds; the deadline ends it long before
+
+
+def worker_limits(
+    *, memory: int = 2_000_000_000, deadline_s: float = 3600.0, file_size: int = 20_000_000_000
+) -> process.Limits:
+    """Limits of a worker: bytes of address space, bytes of one file, seconds."""
+    return process.Limits(
+        memory=memory, file_size=file_size, cpu_seconds=CPU_S, deadline_s=deadline_s
+    )
+
+
+def build_encoders(limits: process.Limits) -> dict[str, Encoder]:
+    """Every encoder by its name, whether this machine has its programs or not."""
+    return {
+        encoder.name: encoder
+        for encoder in (NativeEncoder(limits=limits), GuacencEncoder(limits=limits))
+    }
+
+
+class Recorder:
+    """All parts, around one journal; made anew when the settings change."""
+
+    def __init__(self, settings: Settings, *, now: Callable[[], float] = time.time) -> None:
+        """Opens the journal and puts back what was under way.
+
+        Raises:
+            JournalLocked: another daemon works on this spool.
+            JournalCorrupt: the journal cannot be trusted.
+            OSError: the spool cannot be made.
+        """
+        self._settings = settings
+        self._now = now
+        self._stop = threading.Event()
+        self._kick = asyncio.Event()
+        self._beat_at = time.monotonic()
+        spool = settings.spool_dir
+        for folder in (spool, spool / "segments", spool / "attempts"):
+            folder.mkdir(mode=0o700, parents=True, exist_ok=True)
+        self.journal = Journal.open(spool / JOURNAL_NAME, clock=now)
+        if self.journal.fresh and any((spool / "segments").iterdir()):
+            raise JournalCorrupt(f"{spool} holds segments, but its journal is gone")
+        self._build()
+
+    def _build(self) -> None:
+        settings, journal, now = self._settings, self.journal, self._now
+        self.cuts: Slots[int] = Slots("cut", settings.cut_slots, self._cut, clock=now)
+        self.encodes: Slots[int] = Slots(
+            "encode", settings.session_recording_queue_length, self._encode, clock=now
+        )
+        self.uploads: Slots[int] = Slots("upload", settings.upload_slots, self._upload, clock=now)
+        self.intake = Intake(journal=journal, on_finished=self._offer_cut, now=now)
+        self.watcher = Watcher(
+            settings.recording_dir,
+            interval_s=settings.scan_interval,
+            finish_quiet_s=settings.finish_quiet,
+            finish_quiet_unseen_s=settings.finish_quiet_unseen,
+            on_scan=self.intake.take,
+            known=self.intake.known,
+        )
+        self.segmenter = Segmenter(
+            journal=journal,
+            spool=settings.spool_dir,
+            limits=worker_limits(memory=CUT_MEMORY, deadline_s=settings.cut_deadline),
+            on_sealed=self._offer,
+            on_drained=lambda _recording: self._kick.set(),
+            now=now,
+        )
+        self.encoding = self._build_encoding()
+        self.uploading = self._build_uploading()
+        self.retention = Retention(
+            journal=journal,
+            spool=settings.spool_dir,
+            retention_s=settings.retention,
+            attempts_since_start=self.uploading.attempts_since_start,
+            now=now,
+        )
+
+    def _build_encoding(self) -> EncodeStage:
+        settings = self._settings
+        picture = Picture(
+            width=settings.session_recording_res_width,
+            height=settings.session_recording_res_height,
+            framerate=settings.session_recording_framerate,
+            bitrate=settings.bitrate,
+        )
+        limits = worker_limits(memory=settings.encode_memory, deadline_s=settings.encode_deadline)
+        self.encoders = build_encoders(limits)
+        return EncodeStage(
+            journal=self.journal,
+            spool=settings.spool_dir,
+            encoders=self.encoders,
+            policy=EncodePolicy(
+                encoder=settings.encoder,
+                raw_upload=settings.raw_upload,
+                picture=picture,
+                attempts=settings.encode_attempts,
+            ),
+            on_ready=self._offer,
+            on_again=self._offer,
+            now=self._now,
+        )
+
+    def _build_uploading(self) -> UploadStage:
+        settings = self._settings
+        return UploadStage(
+            journal=self.journal,
+            spool=settings.spool_dir,
+            location=settings.location,
+            open_store=functools.partial(open_store, settings, self._stop),
+            back_off=BackOff(most_s=settings.retry_max),
+            on_stored=self._stored,
+            on_again=self._offer_again,
+            stop=self._stop,
+            now=self._now,
+        )
+
+    async def run(self) -> NoReturn:
+        """Works until cancelled; any part that fails ends them all."""
+        try:
+            await self._recover()
+            async with asyncio.TaskGroup() as group:
+                group.create_task(self.cuts.run(), name="cuts")
+                group.create_task(self.encodes.run(), name="encodes")
+                group.create_task(self.uploads.run(), name="uploads")
+                group.create_task(self._retain(), name="retention")
+                group.create_task(self._count_uptime(), name="uptime")
+                group.create_task(self.watcher.run(), name="watcher")
+        finally:
+            self._stop.set()
+            self.uploading.close()
+            await self.journal.close()
+        raise AssertionError("the parts ended without being asked to")
+
+    async def _recover(self) -> None:
+        """Boot: end what a crash left, clear its folders, put its work back into the queues."""
+        recovered = await self.journal.recover()
+        for attempt in recovered.attempts:
+            if attempt.pid is None or attempt.started is None:
+                continue
+            if process.end_leftover(process.ChildId(attempt.pid, attempt.started)):
+                log.warning("worker.leftover_ended", pid=attempt.pid)
+        for folder in (self._settings.spool_dir / "attempts").iterdir():
+            await asyncio.to_thread(disk.clear, folder)
+        states = (SegmentState.SEALED, SegmentState.ENCODED, SegmentState.RAW)
+        waiting = self.journal.segments(*states)
+        for segment in waiting:
+            self._offer(segment)
+        for recording in self.journal.recordings(RecordingState.FINISHED):
+            self._offer_cut(recording)
+        log.info("daemon.recovered", segments=len(waiting), busy=len(recovered.segments))
+
+    def _offer_cut(self, recording: Recording, not_before: float = 0.0) -> None:
+        self.cuts.offer(
+            recording.id,
+            recording.id,
+            lane=str(recording.session_id),
+            order=(recording.first_seen_at,),
+            not_before=not_before,
+        )
+
+    def _offer(self, segment: Segment) -> None:
+        """Into the queue that its state asks for, not before its next attempt is due."""
+        self._offer_again(segment, segment.next_attempt_at)
+
+    def _offer_again(self, segment: Segment, not_before: float) -> None:
+        slots = self.encodes if segment.state is SegmentState.SEALED else self.uploads
+        slots.offer(
+            segment.id,
+            segment.id,
+            lane=str(segment.session_id),
+            order=(segment.sealed_at, segment.sequence),
+            not_before=not_before,
+        )
+
+    async def _cut(self, recording_id: int) -> None:
+        try:
+            await self.segmenter.cut(recording_id)
+        except (Retried, OSError) as error:
+            log.warning("recording.cut_failed", recording=recording_id, error=str(error))
+            recording = self.journal.recording(recording_id)
+            if recording is not None:
+                self._offer_cut(recording, self._now() + CUT_AGAIN_S)
+
+    async def _encode(self, segment_id: int) -> None:
+        await self.encoding.work(segment_id)
+
+    async def _upload(self, segment_id: int) -> None:
+        await self.uploading.work(segment_id)
+
+    def _stored(self, _segment: Segment) -> None:
+        self._kick.set()
+
+    async def _retain(self) -> NoReturn:
+        while True:
+            self._kick.clear()
+            await self.retention.sweep()
+            try:
+                await asyncio.wait_for(self._kick.wait(), SWEEP_S)
+            except TimeoutError:
+                continue
+
+    async def _count_uptime(self) -> NoReturn:
+        before = time.monotonic()
+        while True:
+            await asyncio.sleep(UPTIME_S)
+            now = time.monotonic()
+            await self.journal.add_uptime(now - before)
+            self._beat_at = before = now
+
+    def silent_parts(self, *, patience_s: float) -> list[str]:
+        """Parts that gave no sign of life for ``patience_s`` seconds."""
+        now = time.monotonic()
+        silent = []
+        if now - self.watcher.last_scan_at > patience_s + self._settings.scan_interval:
+            silent.append("watcher")
+        if now - self._beat_at > patience_s + UPTIME_S:
+            silent.append("journal")
+        return silent
+
+    def figures(self) -> dict[str, Any]:
+        """What ``status`` shows of the work."""
+        recordings = self.journal.recordings(
+            RecordingState.GROWING, RecordingState.FINISHED, RecordingState.DRAINED
+        )
+        return {
+            "segments": self.journal.counts(),
+            "recordings_open": len(recordings),
+            "bytes_at_risk": self.journal.bytes_at_risk(),
+            "oldest_unstored_at": self.journal.oldest_unstored(),
+            "queues": {
+                slots.name: {"busy": slots.busy, "waiting": slots.waiting}
+                for slots in (self.cuts, self.encodes, self.uploads)
+            },
+            "destinations": {
+                name: {"failures": found.failures, "last_error": found.last_error}
+                for name, found in self.uploading.destinations.items()
+            },
+        }
+
+
+def open_store(settings: Settings, stop: threading.Event, destination: str) -> Store:
+    """A store for a journaled destination, with the endpoint options in force now."""
+    endpoint = storage.Endpoint(
+        scheme=settings.storage_scheme,
+        addressing_style=settings.storage_addressing_style,
+        region=settings.storage_region,
+        checksum_calculation=settings.storage_checksum_calculation,
+        sse=settings.storage_sse,
+        sse_kms_key_id=settings.storage_sse_kms_key_id,
+        conditional_put=settings.conditional_put,
+        ca_bundle=settings.storage_ca_bundle,
+        connect_timeout_s=settings.upload_connect_timeout,
+        read_timeout_s=settings.upload_read_timeout,
+    )
+    return storage.open_store(
+        destination,
+        endpoint=endpoint,
+        key=settings.recording_object_storage_key.get_secret_value(),
+        secret=settings.recording_object_storage_secret.get_secret_value(),
+        stop=stop,
+    )

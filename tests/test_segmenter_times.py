@@ -1,0 +1,58 @@
+"""Where a segment lies on the wall clock."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+
+from kasm_recd.segment import Contents
+from kasm_recd.segmenter import place_in_time
+from tests.values import CONTENTS, make_recording
+
+#: The machine booted at this Unix second: wall clock = timestamp / 1000 + OFFSET.
+OFFSET = 1_700_000_000.0
+BORN_NS = round((OFFSET + 0.9) * 1e9)
+
+
+def local(**changes: object):  # type: ignore[no-untyped-def]  # noqa: ANN201
+    recording = make_recording(first_seen_at=OFFSET + 1, ended_at=OFFSET + 71, end_known=True)
+    identity = replace(recording.identity, birth_ns=BORN_NS)
+    return replace(recording, identity=identity, **changes)
+
+
+def test_a_recording_of_this_boot_lasts_until_its_end_was_seen() -> None:
+    times = place_in_time(local(), CONTENTS, offset_s=OFFSET, modified_at=OFFSET + 11)
+    assert times.began_at == OFFSET + 1
+    assert times.end_timestamp == 71_000
+    assert times.ended_at == OFFSET + 71
+    assert times.end_known
+
+
+def test_an_end_that_nobody_saw_is_the_last_sync() -> None:
+    recording = local(end_known=False)
+    times = place_in_time(recording, CONTENTS, offset_s=OFFSET, modified_at=OFFSET + 11)
+    assert times.end_timestamp == CONTENTS.last_sync
+    assert times.ended_at == OFFSET + 11
+    assert not times.end_known
+
+
+def test_a_recording_of_another_host_has_only_its_files_time() -> None:
+    """Its stamps lie before its own birth on this machine's scale."""
+    foreign = local(ended_at=OFFSET + 9_000)
+    identity = replace(foreign.identity, birth_ns=round((OFFSET + 8_000) * 1e9))
+    times = place_in_time(
+        replace(foreign, identity=identity), CONTENTS, offset_s=OFFSET, modified_at=OFFSET + 8_500
+    )
+    assert times.began_at == OFFSET + 8_490
+    assert times.ended_at == OFFSET + 8_500
+    assert times.end_timestamp == CONTENTS.last_sync
+    assert not times.end_known
+
+
+def test_an_unknown_clock_offset_falls_back_to_the_files_time() -> None:
+    times = place_in_time(local(), CONTENTS, offset_s=None, modified_at=OFFSET + 500)
+    assert (times.began_at, times.ended_at) == (OFFSET + 490, OFFSET + 500)
+
+
+def test_a_recording_without_a_sync_lasted_from_first_sight_to_its_end() -> None:
+    times = place_in_time(local(), Contents(), offset_s=OFFSET, modified_at=OFFSET + 2)
+    assert (times.began_at, times.ended_at) == (OFFSET + 1, OFFSET + 71)
