@@ -20,6 +20,8 @@ MAX_BYTES: Final = 32_768  # of an instruction
 #: The longest terminal title that guacd writes, in bytes.
 MAX_TITLE: Final = 4_095
 
+NOT_UTF_8: Final = "text that is not UTF-8"
+
 #: Opcode, arguments, and the offset behind the instruction.
 Framed: TypeAlias = tuple[str, tuple[bytes, ...], int]
 
@@ -70,16 +72,16 @@ def frame(buffer: bytes, start: int, max_elements: int = MAX_ELEMENTS) -> Framed
     The verdict follows from the instruction's own bytes, however many the buffer has beyond them.
     """
     values: list[bytes] = []
-    position = start
+    position, limit = start, start + MAX_BYTES
     while len(values) < max_elements:
         begin, length = _length(buffer, position)
         end = begin + length
         value = buffer[begin:end]
-        if not value.isascii():
-            end = _end_of_text(buffer, begin, length)
+        if end < limit and not value.isascii():
+            end = _end_of_text(buffer, begin, length, limit)
             value = buffer[begin:end]
-        if end - start >= MAX_BYTES:
-            raise Malformed(f"an instruction of over {MAX_BYTES:,} bytes", start + MAX_BYTES)
+        if end >= limit:
+            raise Malformed(f"an instruction of over {MAX_BYTES:,} bytes", limit)
         values.append(value)
         position = end + 1
         match buffer[end:position]:
@@ -113,18 +115,22 @@ def _length(buffer: bytes, position: int) -> tuple[int, int]:
     return dot + 1, length
 
 
-def _end_of_text(buffer: bytes, begin: int, length: int) -> int:
-    """Offset behind ``length`` code points, be they valid or not."""
-    end, missing = begin, length
-    while missing:
+def _end_of_text(buffer: bytes, begin: int, length: int, limit: int) -> int:
+    """Offset behind ``length`` code points that begin at ``begin``, or one from ``limit`` on."""
+    end, missing, barren = begin, length, 0
+    while missing and end + missing < limit:
         piece = buffer[end : end + missing]
         if len(piece) < missing:
             raise Incomplete(end + missing)
+        begun = len(piece.translate(None, _CONTINUATION))
+        barren = 0 if begun else barren + missing
         end += missing
-        missing -= len(piece.translate(None, _CONTINUATION))
-        if end + missing > begin + length * _MAX_CHARACTER_BYTES:
-            raise Malformed("text that is not UTF-8", end)
+        if barren >= _MAX_CHARACTER_BYTES:
+            raise Malformed(NOT_UTF_8, end)
+        missing -= begun
     for _ in range(1, _MAX_CHARACTER_BYTES):
+        if end + missing >= limit:
+            return limit
         if end == len(buffer):
             raise Incomplete(end + 1)
         if buffer[end] not in _CONTINUATION:
@@ -145,7 +151,7 @@ def _check(values: list[bytes], end: int) -> None:
             try:
                 value.decode()
             except UnicodeDecodeError:
-                raise Malformed("text that is not UTF-8", end) from None
+                raise Malformed(NOT_UTF_8, end) from None
 
 
 def end_of_title(buffer: bytes, start: int) -> int | None:
