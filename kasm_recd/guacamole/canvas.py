@@ -24,7 +24,7 @@ from kasm_recd.guacamole.geometry import NOWHERE, Rect
 from kasm_recd.guacamole.limits import Undrawable
 
 if TYPE_CHECKING:
-    from kasm_recd.guacamole.compositing import Words
+    from kasm_recd.guacamole.pixels import Words
 
 _STEP: Final = 64
 

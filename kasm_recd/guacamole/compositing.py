@@ -1,9 +1,5 @@
 """Porter-Duff operators on premultiplied 8-bit RGBA, as the protocol's channel masks name them.
 
-A picture is an array of rows of 32-bit words, one a pixel, whose four bytes in memory are red,
-green, blue and alpha; the colours are already multiplied by alpha. That way a fill or an opaque
-copy moves one word a pixel, and only what is really translucent is calculated byte by byte.
-
 Products are rounded as Skia does it, which draws the canvases of the official player in Chromium:
 measured there over all operators, and equal to the last bit (tests/test_display_compositing.py).
 """
@@ -18,11 +14,13 @@ from typing import TYPE_CHECKING, Final, TypeAlias
 import numpy as np
 from numpy.typing import NDArray
 
+from kasm_recd.guacamole.pixels import octets
+
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping
 
-Words: TypeAlias = NDArray[np.uint32]
-Bytes: TypeAlias = NDArray[np.uint8]
+    from kasm_recd.guacamole.pixels import Bytes, Words
+
 _Halves: TypeAlias = NDArray[np.uint16]
 
 #: Rows are blended in strips of about this many pixels: the intermediate 16-bit arrays then stay
@@ -96,16 +94,13 @@ OPERATORS: Final[Mapping[int, Operator]] = MappingProxyType(
 )
 
 
-def octets(words: Words) -> Bytes:
-    """The same pixels as rows x columns x 4 bytes; a view."""
-    return words.view(np.uint8).reshape(*words.shape, 4)
-
-
 def premultiplied(pixels: Bytes) -> Bytes:
     """Rows x columns x RGBA with the colours multiplied by alpha, rounded to nearest."""
     alpha = pixels[..., 3:]
+    product: _Halves = pixels[..., :3].astype(np.uint16)
+    product *= alpha
     result = np.empty_like(pixels)
-    result[..., :3] = _by_255(pixels[..., :3] * alpha.astype(np.uint16))
+    result[..., :3] = _by_255(product)
     result[..., 3:] = alpha
     return result
 
@@ -166,7 +161,9 @@ def _mix(below: Bytes, above: Bytes, operator: Operator) -> _Halves:
         source += np.uint16(255)
         source >>= 8
         return source
-    return np.minimum(_by_255(source) + _by_255(target), np.uint16(255))
+    total = _by_255(source)
+    total += _by_255(target)
+    return np.minimum(total, np.uint16(255), out=total)
 
 
 def _by_255(product: _Halves) -> _Halves:

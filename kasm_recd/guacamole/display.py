@@ -12,11 +12,12 @@ from types import MappingProxyType
 from typing import TYPE_CHECKING, ClassVar, Final
 
 from kasm_recd.guacamole import limits
-from kasm_recd.guacamole.compositing import octets, word
+from kasm_recd.guacamole.compositing import word
 from kasm_recd.guacamole.geometry import Rect
 from kasm_recd.guacamole.images import decode
 from kasm_recd.guacamole.layers import ROOT, Layer, Layers
 from kasm_recd.guacamole.limits import Undrawable, checked_number
+from kasm_recd.guacamole.pixels import octets
 from kasm_recd.guacamole.screen import Pointer, Screen
 from kasm_recd.guacamole.streams import ImageStream, ImageStreams
 from kasm_recd.segment import Damage
@@ -24,8 +25,8 @@ from kasm_recd.segment import Damage
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
 
-    from kasm_recd.guacamole.compositing import Bytes, Words
     from kasm_recd.guacamole.instructions import Instruction
+    from kasm_recd.guacamole.pixels import Bytes, Words
 
 #: Nothing of these is ever seen, so that none is missed.
 UNSEEN: Final = frozenset(

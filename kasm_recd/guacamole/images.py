@@ -12,9 +12,10 @@ from PIL import Image
 from kasm_recd.guacamole import limits
 from kasm_recd.guacamole.compositing import premultiplied
 from kasm_recd.guacamole.limits import Undrawable
+from kasm_recd.guacamole.pixels import words_of
 
 if TYPE_CHECKING:
-    from kasm_recd.guacamole.compositing import Words
+    from kasm_recd.guacamole.pixels import Words
 
 _FORMATS: Final = ("PNG", "JPEG", "WEBP")
 _WEBP_HEADER: Final = 30
@@ -37,7 +38,7 @@ def decode(data: bytes) -> Words:
         raise Undrawable(f"image cannot be decoded: {error}") from error
     if translucent:
         pixels = premultiplied(pixels)
-    return pixels.view(np.uint32)[..., 0]
+    return words_of(pixels)
 
 
 def _check_size(width: int, height: int) -> None:

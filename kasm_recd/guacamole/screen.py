@@ -15,8 +15,8 @@ from kasm_recd.guacamole.geometry import NOWHERE, Rect, Region
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
-    from kasm_recd.guacamole.compositing import Words
     from kasm_recd.guacamole.layers import Layer
+    from kasm_recd.guacamole.pixels import Words
 
 
 class Pointer:

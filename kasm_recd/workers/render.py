@@ -1,0 +1,127 @@
+"""The native encoder: a segment's instructions straight to H.264, in one pass.
+
+``python -I -m kasm_recd.workers.render --input BODY --output CLIP.mp4 --thumbnail THUMB.jpg …``
+prints one JSON object: frames, duration_ms, width, height, and damage, which names the drawing that
+could not be done. Progress goes to stderr as lines such as ``progress 0.42``.
+"""
+
+from __future__ import annotations
+
+import argparse
+import json
+import sys
+import time
+from dataclasses import asdict
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, Final
+
+from kasm_recd.errors import RecdError, Unplayable
+from kasm_recd.guacamole.contents import display_size
+from kasm_recd.guacamole.display import Display
+from kasm_recd.guacamole.instructions import read
+from kasm_recd.segment import Damage
+from kasm_recd.workers.frames import Clock, Schedule
+from kasm_recd.workers.video import Clip
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator, Sequence
+
+    from kasm_recd.guacamole.instructions import Instruction
+
+CHUNK_BYTES: Final = 1 << 18
+PROGRESS_INTERVAL_S: Final = 0.2
+
+
+def render(options: argparse.Namespace) -> dict[str, Any]:
+    """Make the clip and its thumbnail; returns what is printed.
+
+    Raises OSError, and Unplayable when the segment has nothing to show.
+    """
+    width, height = options.width, options.height
+    if not (width and height):
+        width, height = _own_size(options.input)
+    display, clock = Display(), Clock(options.end_timestamp)
+    schedule = Schedule(display, clock, framerate=options.framerate)
+    clip = Clip(
+        options.output,
+        width=width + width % 2,
+        height=height + height % 2,
+        framerate=options.framerate,
+        bitrate=options.bitrate,
+        threads=options.threads,
+    )
+    thumbnail = b""
+    for moment in schedule.frames(_instructions(options.input, progress=True)):
+        picture = display.paint(pointer=options.pointer)
+        clip.show(picture, display.take_changed(), moment)
+        if not thumbnail and 2 * moment >= clock.end:
+            thumbnail = clip.thumbnail()
+    if not clip.frames:
+        raise Unplayable(f"{options.input} has no sync, so nothing is ever shown")
+    options.thumbnail.write_bytes(thumbnail or clip.thumbnail())
+    clip.close(clock.end)
+    return {
+        "frames": clip.frames,
+        "duration_ms": clock.end,
+        "width": clip.width,
+        "height": clip.height,
+        "damage": [asdict(damage) for damage in display.damage],
+    }
+
+
+def _own_size(body: Path) -> tuple[int, int]:
+    """The first size of the display that is not 0x0. Raises Unplayable."""
+    for instruction in _instructions(body):
+        if instruction.opcode == "size":
+            size = display_size(instruction)
+            if size is not None and all(size):
+                return size
+    raise Unplayable(f"{body} never gives the display a size")
+
+
+def _instructions(body: Path, *, progress: bool = False) -> Iterator[Instruction]:
+    for found in read(_chunks(body, progress=progress)):
+        if not isinstance(found, Damage):  # the cut has named it already
+            yield found
+
+
+def _chunks(body: Path, *, progress: bool) -> Iterator[bytes]:
+    reported = 0.0
+    with body.open("rb") as stream:
+        size = body.stat().st_size
+        while chunk := stream.read(CHUNK_BYTES):
+            if progress and time.monotonic() - reported >= PROGRESS_INTERVAL_S:
+                reported = time.monotonic()
+                sys.stderr.write(f"progress {stream.tell() / size:.3f}\n")
+            yield chunk
+
+
+def _parser() -> argparse.ArgumentParser:
+    parser = argparse.ArgumentParser(prog="render", description="Make a clip of a segment.")
+    parser.add_argument("--input", type=Path, required=True)
+    parser.add_argument("--output", type=Path, required=True)
+    parser.add_argument("--thumbnail", type=Path, required=True)
+    parser.add_argument("--width", type=int, required=True, help="0: the display's own")
+    parser.add_argument("--height", type=int, required=True, help="0: the display's own")
+    parser.add_argument("--framerate", type=int, required=True, help="frames a second at most")
+    parser.add_argument("--bitrate", type=int, required=True, help="ceiling in bit/s")
+    parser.add_argument("--end-timestamp", type=int, required=True, help="ms on guacd's clock")
+    parser.add_argument("--no-pointer", dest="pointer", action="store_false")
+    parser.add_argument("--threads", type=int, default=1)
+    return parser
+
+
+def main(arguments: Sequence[str] | None = None) -> int:
+    """Run the program; returns its exit code."""
+    options = _parser().parse_args(arguments)
+    try:
+        result = render(options)
+    except (RecdError, OSError) as error:
+        sys.stderr.write(f"render: {error}\n")
+        return 1
+    sys.stdout.write(json.dumps(result) + "\n")
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())

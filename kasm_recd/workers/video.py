@@ -1,0 +1,121 @@
+"""How a clip is encoded: H.264 in MP4 with true presentation times and an index at the front."""
+
+from __future__ import annotations
+
+from fractions import Fraction
+from typing import TYPE_CHECKING, Final
+
+import av
+from av.video.frame import PictureType
+from av.video.reformatter import ColorPrimaries, ColorRange, Colorspace, ColorTrc, Interpolation
+
+from kasm_recd.workers.letterbox import PIXEL_FORMAT, Letterbox
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable
+    from pathlib import Path
+
+    from av.packet import Packet
+    from av.video.stream import VideoStream
+
+    from kasm_recd.guacamole.geometry import Rect
+    from kasm_recd.guacamole.pixels import Words
+
+CODEC: Final = "libx264"
+#: Constant quality; screen content is sharp text, whose edges a higher value blurs visibly.
+QUALITY: Final = 23
+KEYFRAME_MS: Final = 5_000
+THUMBNAIL_WIDTH: Final = 480
+_MILLISECOND: Final = Fraction(1, 1000)
+_JPEG_QUANTISER: Final = 3  # 2 is the finest
+_LAMBDA: Final = 118  # FFmpeg counts quality in this unit (FF_QP2LAMBDA)
+
+
+class Clip:
+    """Writes one clip; frames come with rising moments in milliseconds.
+
+    ``width`` and ``height`` are even, ``bitrate`` is a ceiling in bit/s. Frames are not reordered
+    (no B-frames), so each packet's duration is the distance to the next one, and the last picture
+    is held to the end without being repeated.
+    """
+
+    def __init__(
+        self, path: Path, *, width: int, height: int, framerate: int, bitrate: int, threads: int = 1
+    ) -> None:
+        self.width, self.height = width, height
+        self.frames = 0
+        self._letterbox = Letterbox(width, height)
+        self._container = av.open(path, "w", format="mp4", options={"movflags": "+faststart"})
+        self._stream = self._container.add_stream(CODEC, rate=framerate)
+        context = self._stream.codec_context
+        context.width, context.height = width, height
+        context.pix_fmt = PIXEL_FORMAT
+        context.sample_aspect_ratio = Fraction(1)
+        context.time_base = _MILLISECOND
+        context.thread_count = threads
+        context.colorspace = Colorspace.ITU709
+        context.color_range = ColorRange.MPEG
+        context.color_primaries = ColorPrimaries.BT709
+        context.color_trc = ColorTrc.BT709
+        context.options = {
+            "preset": "veryfast",
+            "crf": str(QUALITY),
+            "maxrate": str(bitrate),
+            "bufsize": str(2 * bitrate),
+            "bf": "0",
+            "forced-idr": "1",
+        }
+        self._keyframe_due = 0
+        self._held: Packet[VideoStream] | None = None
+
+    def show(self, picture: Words, changed: Iterable[Rect], moment: int) -> None:
+        """From ``moment`` on, ``picture`` is seen; it differs from the last in ``changed``."""
+        self._letterbox.put(picture, changed)
+        frame = self._letterbox.frame
+        frame.pts, frame.time_base = moment, _MILLISECOND
+        frame.pict_type = PictureType.NONE
+        if moment >= self._keyframe_due:
+            frame.pict_type = PictureType.I
+            self._keyframe_due = moment + KEYFRAME_MS
+        self._write(self._stream.encode(frame))
+        self.frames += 1
+
+    def thumbnail(self) -> bytes:
+        """What was shown last, as a JPEG of at most THUMBNAIL_WIDTH columns."""
+        shown = self._letterbox.frame
+        scale = min(1.0, THUMBNAIL_WIDTH / shown.width)
+        small = shown.reformat(
+            round(shown.width * scale),
+            max(1, round(shown.height * scale)),
+            "yuvj420p",
+            dst_colorspace=Colorspace.ITU601,
+            dst_color_range=ColorRange.JPEG,
+            interpolation=Interpolation.AREA,
+        )
+        encoder = av.CodecContext.create("mjpeg", "w")
+        encoder.width, encoder.height, encoder.pix_fmt = small.width, small.height, "yuvj420p"
+        encoder.color_range = ColorRange.JPEG
+        encoder.time_base = _MILLISECOND
+        encoder.options = {"flags": "+qscale", "global_quality": str(_JPEG_QUANTISER * _LAMBDA)}
+        return b"".join(bytes(packet) for packet in (*encoder.encode(small), *encoder.encode(None)))
+
+    def close(self, end: int) -> None:
+        """The last picture is seen until ``end``."""
+        self._write(self._stream.encode(None))
+        self._write_held(until=end)
+        self._container.close()
+
+    def _write(self, packets: Iterable[Packet[VideoStream]]) -> None:
+        for packet in packets:
+            self._write_held(until=_moment(packet))
+            self._held = packet
+
+    def _write_held(self, *, until: int) -> None:
+        """A packet is held back until it is known how long its picture is seen."""
+        if self._held is not None:
+            self._held.duration = max(1, until - _moment(self._held))
+            self._container.mux(self._held)
+
+
+def _moment(packet: Packet[VideoStream]) -> int:
+    return packet.pts or 0  # the encoder gives every packet one; the type alone allows none
