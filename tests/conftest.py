@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 pytest_plugins: list[str] = [
+    "tests.report",
     "tests.fixtures_daemon",
     "tests.fixtures_daemon",
     "tests.fixtures_guacd",
