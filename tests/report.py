@@ -1,4 +1,4 @@
-"""At the end of a run: what ran in each suite, what was skipped and why; skips make it INCOMPLETE."""
+"""Ends a run with what ran in each suite, what was skipped and why; skips make it INCOMPLETE."""
 
 from __future__ import annotations
 
@@ -33,7 +33,7 @@ def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter) -> None:
 
 
 def suite_of(nodeid: str) -> str:
-    """``tests/system/test_x.py::…`` is of suite system, ``tests/test_journal_walks.py`` of journal."""
+    """A folder below ``tests`` is a suite; so are ``test_journal_walks.py`` and its like: journal."""
     path = PurePath(nodeid.partition("::")[0])
     if path.parent.name != "tests":
         return path.parent.name
