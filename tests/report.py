@@ -33,7 +33,7 @@ def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter) -> None:
 
 
 def suite_of(nodeid: str) -> str:
-    """A folder below ``tests`` is a suite; so are ``test_journal_walks.py`` and its like: journal."""
+    """A folder below ``tests``, or what ``test_journal_walks.py`` and its like begin with."""
     path = PurePath(nodeid.partition("::")[0])
     if path.parent.name != "tests":
         return path.parent.name
