@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import math
 from dataclasses import replace
 
 import pytest
@@ -86,6 +87,11 @@ def test_a_full_disk_is_told_with_its_figures() -> None:
 def test_stale_facts_are_told_with_their_age() -> None:
     decision = verdict(replace(GOOD, at=NOW - 7), NOW)
     assert decision.figures == {"age_s": 7.0, "max_age_s": 5.0}
+
+
+def test_facts_that_were_never_measured_have_no_age() -> None:
+    never = replace(GOOD, at=-math.inf, recording_room=None, spool_room=None)
+    assert verdict(never, NOW).figures == {"max_age_s": 5.0}
 
 
 def test_a_staged_session_that_must_be_recorded_is_refused_even_on_good_facts() -> None:

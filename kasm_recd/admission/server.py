@@ -229,6 +229,5 @@ def _logged(peer: Peer | None) -> dict[str, int]:
 
 
 def _answer(status: int, content: Mapping[str, Any]) -> web.Response:
-    return web.Response(
-        status=status, text=json.dumps(content, default=str), content_type="application/json"
-    )
+    text = json.dumps(content, default=str, allow_nan=False)
+    return web.Response(status=status, text=text, content_type="application/json")

@@ -6,6 +6,7 @@ speaks against it; what is unknown, old or no number speaks against it.
 
 from __future__ import annotations
 
+import math
 from dataclasses import dataclass, field
 from enum import StrEnum
 from types import MappingProxyType
@@ -148,9 +149,10 @@ def _stale(facts: Facts, now: float) -> Decision | None:
         if unmeasured
         else f"What is known of the disks is {age:.1f} s old."
     )
-    return Decision(
-        Reason.FACTS_STALE, message, {"age_s": round(age, 3), "max_age_s": MAX_FACTS_AGE_S}
-    )
+    figures = {"max_age_s": MAX_FACTS_AGE_S}
+    if math.isfinite(age):  # else nothing was ever measured
+        figures["age_s"] = round(age, 3)
+    return Decision(Reason.FACTS_STALE, message, figures)
 
 
 def _disk_low(facts: Facts, _now: float) -> Decision | None:
