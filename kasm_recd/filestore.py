@@ -59,7 +59,7 @@ class FileStore:
             opened(payload, stop=self._stop) as body,
             self._failures("put", key),
             self._parent(key, create=True) as (parent, name),
-            _temporary(name, parent) as temporary,
+            _temporary(name, payload, parent) as temporary,
         ):
             _write(temporary, parent, body, payload)
             self._publish(temporary, name, parent, key)
@@ -122,12 +122,14 @@ class FileStore:
 
 
 @contextmanager
-def _temporary(name: str, parent: int) -> Iterator[str]:
-    """A name beside ``name``, always the same for it: a crash leaves one file, the next try none.
+def _temporary(name: str, payload: Payload, parent: int) -> Iterator[str]:
+    """A name beside ``name`` that no other writer has, yet the next try of this one has it again.
 
-    It begins with a dot, which no part of a key made from a session's values does.
+    So a crash leaves one file, and the next try removes it. It begins with a dot, which no part of
+    a key made from a session's values does.
     """
-    temporary = f".kasm-recd-{hashlib.sha256(name.encode()).hexdigest()[:16]}.part"
+    told_apart_by = f"{os.uname().nodename}/{name}/{payload.sha256}"
+    temporary = f".kasm-recd-{hashlib.sha256(told_apart_by.encode()).hexdigest()[:16]}.part"
     _unlink(temporary, parent)
     try:
         yield temporary

@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Final, Literal, Protocol
 
 import tenacity
 from tenacity.stop import stop_after_attempt, stop_when_event_set
-from tenacity.wait import wait_exponential_jitter
+from tenacity.wait import wait_exponential, wait_random
 
 from kasm_recd.errors import KeyTaken, StoreUnavailable
 from kasm_recd.location import destination_of
@@ -26,7 +26,7 @@ if TYPE_CHECKING:
 
 log = get_logger(__name__)
 
-#: Seconds before the second try, doubled for each later one, each with up to as much jitter.
+#: Seconds before the second try, doubled for each later one, and up to as much at random.
 FIRST_WAIT_S: Final = 0.5
 LONGEST_WAIT_S: Final = 20.0
 
@@ -176,7 +176,7 @@ def upload(
     retrying = tenacity.Retrying(
         retry=tenacity.retry_if_exception_type(StoreUnavailable),
         stop=stop_after_attempt(tries) | stop_when_event_set(stop),
-        wait=wait_exponential_jitter(initial=FIRST_WAIT_S, max=LONGEST_WAIT_S, jitter=FIRST_WAIT_S),
+        wait=wait_exponential(FIRST_WAIT_S, max=LONGEST_WAIT_S) + wait_random(0, FIRST_WAIT_S),
         sleep=tenacity.sleep_using_event(stop),
         before_sleep=lambda state: _log_retry(state, key),
         reraise=True,

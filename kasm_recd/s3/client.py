@@ -29,7 +29,12 @@ POOL: Final = 16  # connections; more upload slots than that wait for one
 
 
 def build_client(dialect: Dialect, *, endpoint: Endpoint, key: str, secret: str) -> S3Client:
-    """A thread-safe client that never retries: raises StoreRefused if it cannot be built."""
+    """A thread-safe client that never retries; raises StoreRefused if it cannot be built."""
+    if endpoint.ca_bundle and not os.access(endpoint.ca_bundle, os.R_OK):
+        raise StoreRefused(
+            f"{endpoint.ca_bundle} cannot be read",
+            hint="Let storage_ca_bundle name a PEM file that the daemon's user can read.",
+        )
     config = Config(
         s3={"addressing_style": dialect.addressing},
         signature_version="s3v4",
@@ -54,11 +59,10 @@ def build_client(dialect: Dialect, *, endpoint: Endpoint, key: str, secret: str)
             config=config,
         )
     except (BotoCoreError, ValueError) as error:
-        reason = str(error)
-    raise StoreRefused(  # outside, so that no traceback leads into frames that hold the secret
-        f"no client for {dialect.url} in region '{dialect.region}': {reason}",
-        hint="Check session_recording_upload_location and storage_region.",
-    )
+        raise StoreRefused(
+            f"no client for {dialect.url} in region '{dialect.region}': {error}",
+            hint="Check session_recording_upload_location and storage_region.",
+        ) from None  # the frames behind it hold the secret
 
 
 def _isolated_session() -> botocore.session.Session:

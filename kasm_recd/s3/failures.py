@@ -52,10 +52,11 @@ _UNSUPPORTED: Final = (
     "'off' and storage_checksum_calculation = 'when_required'."
 )
 _TOO_LARGE: Final = "The store takes no object of this size; raise its limit (or the proxy's)."
-_CERTIFICATE: Final = (
+_TLS: Final = (
     "Set storage_ca_bundle to the PEM file of the authority that signed the store's certificate, "
-    "and check the endpoint's name and this machine's clock."
+    "and check the endpoint's name and port, storage_scheme and this machine's clock."
 )
+_BROKEN_OFF: Final = re.compile(r"EOF|timed out|reset", re.IGNORECASE)
 _PROXY: Final = "Check HTTPS_PROXY, HTTP_PROXY and NO_PROXY in the service's environment."
 _REACH: Final = (
     "Check that this machine reaches the endpoint (name, port, firewall, storage_scheme); uploads "
@@ -126,8 +127,8 @@ def failure_of(error: BotoCoreError | ClientError, what: str) -> RecdError:
     if isinstance(within := error.kwargs.get("error"), RecdError):
         return within  # what the body raised while it was sent
     reason = _shown(str(error))
-    if isinstance(error, SSLError) and "CERTIFICATE_VERIFY_FAILED" in str(error):
-        return StoreRefused(f"{what}: {reason}", hint=_CERTIFICATE)
+    if isinstance(error, SSLError) and not _BROKEN_OFF.search(reason):
+        return StoreRefused(f"{what}: {reason}", hint=_TLS)
     hint = _PROXY if isinstance(error, ProxyConnectionError) else _REACH
     return StoreUnavailable(f"{what}: {reason}", hint=hint)
 

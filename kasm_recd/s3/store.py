@@ -62,7 +62,11 @@ class S3Store:
         self._conditions = Conditions(endpoint.conditional_put)
 
     def put(self, key: str, payload: Payload) -> None:
-        """See the contract. Where ``If-None-Match`` is not heeded, two writers could still race."""
+        """See the contract.
+
+        Where the store looks at the condition before the body (Swift), or not at all, two writers
+        of one key at one moment can both succeed. The journal gives a key to one segment only.
+        """
         if payload.size > LARGEST_PUT:
             raise StoreRefused(
                 f"{payload.path} has {payload.size} bytes, one PutObject takes {LARGEST_PUT}",
@@ -86,9 +90,9 @@ class S3Store:
                 if stated != payload.sha256:
                     raise self._taken(key)
                 return Proof("checksum", stated)
-            if (stated := _md5_etag(head)) and stated == _digest(body.chunks(), "md5"):
+            if (stated := _md5_etag(head)) and stated == _verified_md5(body, payload):
                 return Proof("etag", stated)
-            if _digest(self._fetched(key), "sha256") != payload.sha256:
+            if _sha256(self._fetched(key)) != payload.sha256:
                 raise self._taken(key)
             return Proof("readback", payload.sha256)
 
@@ -118,10 +122,10 @@ class S3Store:
 
     def _checksum(self, body: Body, payload: Payload) -> dict[str, str]:
         """What the store verifies before it takes the object, sent ahead of the body."""
-        if self._sends_sha256:
-            return {"ChecksumSHA256": _base64(payload.sha256)}
-        md5 = _digest(body.chunks(), "md5")
+        md5 = _verified_md5(body, payload)
         body.seek(0)
+        if self._sends_sha256:
+            return {"ChecksumAlgorithm": "SHA256", "ChecksumSHA256": _base64(payload.sha256)}
         return {"ContentMD5": _base64(md5)}
 
     def _fetched(self, key: str) -> Iterator[bytes]:
@@ -137,10 +141,7 @@ class S3Store:
         try:
             yield
         except (BotoCoreError, ClientError) as error:
-            failure = failure_of(error, f"{what} {self._name}/{key}")
-        else:
-            return
-        raise failure  # outside, so that it drags no frames of botocore along
+            raise failure_of(error, f"{what} {self._name}/{key}") from None
 
     def _taken(self, key: str) -> KeyTaken:
         return KeyTaken(f"another object lies under {self._name}/{key}")
@@ -168,8 +169,19 @@ def _md5_etag(head: HeadObjectOutputTypeDef) -> str:
     return found[1] if found and not encrypted else ""
 
 
-def _digest(chunks: Iterable[bytes], algorithm: str) -> str:
-    digest = hashlib.new(algorithm, usedforsecurity=False)
+def _verified_md5(body: Body, payload: Payload) -> str:
+    """The MD5 of the file; raises StoreUnavailable if the file is not what was journaled."""
+    sha256, md5 = hashlib.sha256(), hashlib.md5(usedforsecurity=False)
+    for chunk in body.chunks():
+        sha256.update(chunk)
+        md5.update(chunk)
+    if sha256.hexdigest() != payload.sha256:
+        raise StoreUnavailable(f"{payload.path} is not what the journal knows of it")
+    return md5.hexdigest()
+
+
+def _sha256(chunks: Iterable[bytes]) -> str:
+    digest = hashlib.sha256()
     for chunk in chunks:
         digest.update(chunk)
     return digest.hexdigest()
