@@ -56,6 +56,24 @@ class Incomplete(Exception):
         self.needed = needed
 
 
+def encode(opcode: str, *args: str | bytes | int) -> bytes:
+    """One instruction as guacd writes it: lengths count code points.
+
+    Raises ValueError for what no reader could read: bytes that are not UTF-8, an element of more
+    than 8,192 characters, more than 128 elements.
+    """
+    values = [arg if isinstance(arg, bytes) else str(arg).encode() for arg in (opcode, *args)]
+    elements = []
+    for value in values:
+        length = len(value) if value.isascii() else len(value.decode())
+        if length > MAX_CHARACTERS:
+            raise ValueError(f"{opcode}: an element of {length} characters")
+        elements.append(b"%d.%s" % (length, value))
+    if len(elements) > MAX_ELEMENTS:
+        raise ValueError(f"{opcode}: {len(elements)} elements")
+    return b",".join(elements) + b";"
+
+
 @lru_cache(maxsize=4_096)
 def parse_plain(text: bytes) -> tuple[str, tuple[bytes, ...]]:
     """Opcode and arguments of an instruction that :data:`PLAIN` matched.

@@ -16,13 +16,13 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Final, NamedTuple
 
 from kasm_recd.guacamole.framing import (
-    MAX_CHARACTERS,
     MAX_ELEMENTS,
     MAX_TITLE,
     PLAIN,
     Framed,
     Incomplete,
     Malformed,
+    encode,
     end_of_title,
     frame,
     parse_plain,
@@ -31,19 +31,22 @@ from kasm_recd.guacamole.opcodes import OPCODES
 from kasm_recd.guacamole.timeline import Timeline, timestamp_of
 from kasm_recd.segment import Damage
 
+__all__ = ["Instruction", "Reader", "encode", "read"]
+
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator
 
-#: After damage, an instruction of more elements is none: more than any known opcode has, and few
-#: enough that a try costs little wherever hostile bytes look like the beginning of one.
-RESUMED_ELEMENTS: Final = 16
+#: After damage, an instruction may have so many arguments more than its opcode has at least. With
+#: that bound a try costs little, however often hostile bytes look like the beginning of one.
+SPARE_ARGUMENTS: Final = 2
 #: Damage may come from a title, and what a title says ends this many bytes on at the latest.
 TITLE_BYTES: Final = len("4.name,4.4095.") + MAX_TITLE
 
-_BEGINNING: Final = re.compile(
-    b"(?:%s)[,;]" % b"|".join(b"%d\\.%s" % (len(name), name.encode()) for name in OPCODES)
-)
-_LONGEST_BEGINNING: Final = max(map(len, OPCODES)) + len("10.,")
+_UNENDED: Final = "an instruction that does not end"
+_TITLE: Final = b"4.name,"
+_OPCODE_OF: Final = {encode(name)[:-1]: name for name in OPCODES}
+_BEGINNING: Final = re.compile(b"(%s)[,;]" % b"|".join(map(re.escape, _OPCODE_OF)))
+_LONGEST_BEGINNING: Final = max(map(len, _OPCODE_OF)) + 1
 
 
 class Instruction(NamedTuple):
@@ -93,6 +96,7 @@ class Reader:
         self._timeline = Timeline()
         self._break: _Break | None = None
         self._doubt: _Doubt | None = None
+        self._titles_from = 0  # bounds the cost of malformed titles that guacd never wrote
 
     def feed(self, data: bytes) -> Iterator[Instruction | Damage]:
         """What can be told of the stream now that ``data`` is there as well."""
@@ -152,14 +156,14 @@ class Reader:
         timestamp = timestamp_of(sync.args[0]) if sync.args else None
         if timestamp is None:
             return Damage(sync.start, sync.end, "invalid", "a sync without a timestamp")
-        leap = Damage(sync.start, sync.end, "invalid", f"a sync that leaps to {timestamp}")
-        doubt = self._doubt
-        if doubt is not None and sync.start < doubt.wary and not self._timeline.near(timestamp):
-            return leap
-        if doubt is not None and sync.start < doubt.reach:
+        wary = self._doubt is not None and sync.start < self._doubt.wary
+        settled = self._doubt is None or sync.start >= self._doubt.reach
+        if (wary and not self._timeline.near(timestamp)) or (
+            settled and not self._timeline.believe(timestamp)
+        ):
+            return Damage(sync.start, sync.end, "invalid", f"a sync that leaps to {timestamp}")
+        if not settled:
             return sync
-        if not self._timeline.believe(timestamp):
-            return leap
         self._doubt = None
         return sync._replace(doubtful=False)
 
@@ -174,7 +178,7 @@ class Reader:
         """Find an instruction that can be trusted to be one; raises Incomplete."""
         for beginning in _BEGINNING.finditer(self._buffer, self._position):
             self._position = beginning.start()
-            if self._begins_anew():
+            if self._begins_anew(_OPCODE_OF[beginning[1]]):
                 self._break, self._doubt = None, self._doubted(broken)
                 return Damage(broken.start, self._base + self._position, "invalid", broken.reason)
             self._position += 1
@@ -182,18 +186,17 @@ class Reader:
         self._position = max(self._position, len(self._buffer) - unread)
         raise Incomplete(len(self._buffer) + 1)
 
-    def _begins_anew(self) -> bool:
+    def _begins_anew(self, opcode: str) -> bool:
         """Whether an instruction that can be trusted begins here; raises Incomplete."""
+        fewest = OPCODES[opcode]
         try:
-            opcode, args, _ = self._frame(self._position, RESUMED_ELEMENTS)
+            _, args, _ = self._frame(self._position, 1 + fewest + SPARE_ARGUMENTS)
         except Malformed:
             return False
-        if len(args) < OPCODES[opcode]:
-            return False
-        if opcode != "sync":
-            return True
-        timestamp = timestamp_of(args[0])
-        return timestamp is not None and self._timeline.near(timestamp)
+        if opcode == "sync" and args:
+            timestamp = timestamp_of(args[0])
+            return timestamp is not None and self._timeline.near(timestamp)
+        return len(args) >= fewest
 
     def _doubted(self, broken: _Break) -> _Doubt:
         """The doubt after ``broken``, and whatever was doubted before."""
@@ -211,15 +214,19 @@ class Reader:
             raise Malformed(_UNENDED, len(self._buffer)) from None
 
     def _end_of_title(self) -> int | None:
+        """As :func:`framing.end_of_title`; one that fits nowhere is not tried again at once."""
+        at = self._base + self._position
+        if at < self._titles_from or not self._buffer.startswith(_TITLE, self._position):
+            return None
         try:
-            return end_of_title(self._buffer, self._position)
+            end = end_of_title(self._buffer, self._position)
         except Incomplete:
             if not self._final:
                 raise
             return None
-
-
-_UNENDED: Final = "an instruction that does not end"
+        if end is None:
+            self._titles_from = at + TITLE_BYTES
+        return end
 
 
 def read(chunks: Iterable[bytes]) -> Iterator[Instruction | Damage]:
@@ -228,21 +235,3 @@ def read(chunks: Iterable[bytes]) -> Iterator[Instruction | Damage]:
     for chunk in chunks:
         yield from reader.feed(chunk)
     yield from reader.close()
-
-
-def encode(opcode: str, *args: str | bytes | int) -> bytes:
-    """One instruction as guacd writes it: lengths count code points.
-
-    Raises ValueError for what no reader could read: bytes that are not UTF-8, an element of more
-    than 8,192 characters, more than 128 elements.
-    """
-    values = [arg if isinstance(arg, bytes) else str(arg).encode() for arg in (opcode, *args)]
-    elements = []
-    for value in values:
-        length = len(value) if value.isascii() else len(value.decode())
-        if length > MAX_CHARACTERS:
-            raise ValueError(f"{opcode}: an element of {length} characters")
-        elements.append(b"%d.%s" % (length, value))
-    if len(elements) > MAX_ELEMENTS:
-        raise ValueError(f"{opcode}: {len(elements)} elements")
-    return b",".join(elements) + b";"
