@@ -6,6 +6,7 @@ Nothing here knows what a recording is, and nothing here changes a file's conten
 from kasm_recd.disk.holders import Lock, is_locked, is_open_for_writing, lock_of
 from kasm_recd.disk.identity import (
     HEAD_LENGTH,
+    FileKey,
     Status,
     identify,
     is_same_file,
@@ -13,6 +14,7 @@ from kasm_recd.disk.identity import (
     status_of,
 )
 from kasm_recd.disk.publishing import (
+    HIDDEN_PREFIX,
     clear,
     fsync_folder,
     hidden_name,
@@ -26,7 +28,9 @@ from kasm_recd.disk.space import Disk, free, is_full
 
 __all__ = [
     "HEAD_LENGTH",
+    "HIDDEN_PREFIX",
     "Disk",
+    "FileKey",
     "Lock",
     "Status",
     "clear",

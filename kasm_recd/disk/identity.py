@@ -9,12 +9,15 @@ import os
 import stat
 import struct
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Final
+from typing import TYPE_CHECKING, Final, TypeAlias
 
 from kasm_recd.segment import Identity
 
 if TYPE_CHECKING:
     from pathlib import Path
+
+#: Device, inode and birth time.
+FileKey: TypeAlias = tuple[int, int, int]
 
 #: How much of a file's beginning is part of its identity, in bytes.
 HEAD_LENGTH: Final = 4096
@@ -50,6 +53,11 @@ class Status:
     birth_ns: int
     change_ns: int
     modified_ns: int
+
+    @property
+    def file(self) -> FileKey:
+        """Which file this is, as far as its status tells."""
+        return self.device, self.inode, self.birth_ns
 
     @property
     def regular(self) -> bool:

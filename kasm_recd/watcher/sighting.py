@@ -69,7 +69,7 @@ class Scan:
 
     ``lost`` has the recordings, by id, that are gone or are no longer what they were; one that
     shrank or was replaced is also sighted, as new. ``folder_error`` says why the folder cannot be
-    used; nothing was seen then, and nothing is called lost.
+    used; where it cannot even be read nothing was seen, and nothing is called lost.
     """
 
     clock: ClockReading
