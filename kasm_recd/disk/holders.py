@@ -9,6 +9,7 @@ from __future__ import annotations
 import errno
 import fcntl
 import os
+import signal
 import struct
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Final
@@ -54,8 +55,12 @@ def is_open_for_writing(descriptor: int) -> bool | None:
 
     The kernel refuses a read lease while anyone does. It is given back in the same breath: a lease
     that is held stalls the next writer's open. ``descriptor`` must be read-only.
+
+    A writer who comes in that breath makes the kernel signal the holder. That would be SIGIO, which
+    ends a process that does not expect it; SIGURG is ignored unless somebody asks for it.
     """
     try:
+        fcntl.fcntl(descriptor, fcntl.F_SETSIG, signal.SIGURG)
         fcntl.fcntl(descriptor, fcntl.F_SETLEASE, fcntl.F_RDLCK)
     except OSError as error:
         return True if error.errno == errno.EAGAIN else None

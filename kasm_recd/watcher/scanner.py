@@ -86,7 +86,8 @@ class Scanner:
 
     def _look_at(self, path: Path, this: _Round) -> None:
         try:
-            if (foreign := self._foreign.get(path)) and disk.status_of(path) == foreign:
+            foreign = self._foreign.get(path) if self._foreign else None
+            if foreign is not None and disk.status_of(path) == foreign:
                 this.foreign[path] = foreign
                 return
             descriptor = disk.open_to_look(path)
@@ -109,6 +110,8 @@ class Scanner:
             self._complaints.about("file.refused", path, reason="it has several names (hard links)")
             return
         track = self._tracks.get(status.file)
+        if track is not None and track.looked_at == this.now.monotonic:
+            return  # renamed during the scan, and met under both names
         loss = _loss_of(recording, track, status, lock, descriptor)
         if loss is not None:
             track = None
@@ -152,7 +155,7 @@ class Scanner:
         if track.head_may_grow:
             track.identity = disk.identify(descriptor)
         open_for_writing = None
-        if track.finished is None:
+        if lock is None and track.finished is None:
             if not track.lock_seen:
                 open_for_writing = disk.is_open_for_writing(descriptor)
             track.judge(
