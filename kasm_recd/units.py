@@ -29,7 +29,7 @@ _DURATIONS: Final = {
     "h": Decimal(3600),
     "d": Decimal(86400),
 }
-_QUANTITY: Final = re.compile(r"\s*([0-9]{1,18}(?:\.[0-9]{1,9})?)\s*([A-Za-z]*)\s*", re.ASCII)
+_QUANTITY: Final = re.compile(r"\s*([0-9]{1,18}(?:\.[0-9]{1,9})?)\s*([A-Za-z]*)\s*")
 
 
 def size(value: object) -> int:
@@ -57,8 +57,8 @@ def duration(value: object) -> float:
 
 def _split(value: object, expected: str) -> tuple[Decimal, str]:
     """Number and unit; a number that is already one has no unit."""
-    if isinstance(value, int | float) and not isinstance(value, bool):
-        value = repr(value)
+    if isinstance(value, int | float):
+        value = repr(value)  # True and nan become texts that are no quantity
     match = _QUANTITY.fullmatch(value) if isinstance(value, str) else None
     if match is None:
         raise ValueError(expected)

@@ -5,7 +5,7 @@ import json
 from typing import Any
 
 import pytest
-from hypothesis import given
+from hypothesis import example, given
 from hypothesis import strategies as st
 
 from kasm_recd.admission.request import NAME_BYTES, BadRequest, issued_name, parse
@@ -105,6 +105,8 @@ def test_what_is_no_json_object_is_refused_as_a_whole(body: bytes) -> None:
 
 
 @given(st.text(min_size=1, max_size=300))
+@example("k" * 256)
+@example("../../etc/passwd")
 def test_an_issued_name_is_one_safe_component_whatever_the_kasm_id(kasm_id: str) -> None:
     name = issued_name(kasm_id, "0a1b2c3d")
     assert name.isascii()

@@ -73,7 +73,6 @@ class Settings(BaseSettings):
     model_config = SettingsConfigDict(
         extra="forbid",
         frozen=True,
-        allow_inf_nan=False,
         hide_input_in_errors=True,  # pydantic would print the secrets
     )
 
