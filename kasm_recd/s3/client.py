@@ -15,6 +15,7 @@ from botocore.config import Config
 from botocore.configprovider import BOTOCORE_DEFAUT_SESSION_VARIABLES as VARIABLES
 from botocore.configprovider import ConfigValueStore, ConstantProvider
 from botocore.exceptions import BotoCoreError
+from botocore.handlers import add_recursion_detection_header
 from botocore.loaders import Loader
 
 from kasm_recd.errors import StoreRefused
@@ -76,5 +77,9 @@ def _isolated_session() -> botocore.session.Session:
     session.register_component(
         "data_loader",
         Loader(extra_search_paths=[Loader.BUILTIN_DATA_PATH], include_default_search_paths=False),
+    )
+    session.unregister(
+        "before-call",
+        add_recursion_detection_header,  # type: ignore[arg-type] # it reads AWS_LAMBDA_*
     )
     return session
