@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 import asyncio
+import errno
 import os
 import signal
 from typing import TYPE_CHECKING, Final
 
 import psutil
 
-from kasm_recd.errors import WorkerFailed
+from kasm_recd.errors import DiskFull, WorkerFailed
 from kasm_recd.log import get_logger
 from kasm_recd.process.child import REAP_S, ChildId, Finished, start
 from kasm_recd.process.command import Limits, chain, find_program, name_of, worker_argv, wrapper
@@ -41,17 +42,21 @@ async def run(
     folder: Path,
     limits: Limits,
     on_start: Callable[[ChildId], Awaitable[None]] | None = None,
-    on_stderr_line: Callable[[str], None] | None = None,
+    on_stderr_line: Callable[[str], bool | None] | None = None,
+    check: bool = False,
 ) -> Finished:
     """Runs ``argv`` in ``folder`` until it ends; its whole process group is gone afterwards.
 
     To be called in the main thread: the kernel ends a child with the *thread* that started it.
     A deadline or a cancellation kills at once: a worker has nothing to save, its folder is thrown
-    away. stderr lines end at a newline or a carriage return.
+    away. ``on_stderr_line`` gets each line (ended by a newline or a carriage return); one that it
+    answers with True is not kept for ``stderr_tail``. A non-zero exit is the caller's to judge,
+    unless ``check`` is set.
 
     Raises:
-        WorkerFailed: it could not be started, ran past its deadline, or flooded a pipe. A non-zero
-            exit is the caller's to judge.
+        WorkerFailed: it could not be started, ran past its deadline, or flooded a pipe; with
+            ``check``, it failed.
+        DiskFull: with ``check``, it failed and said that there is no room.
         EncoderMissing: setpriv, prlimit or nice is not on this machine.
     """
     name = name_of(argv)
@@ -71,7 +76,11 @@ async def run(
         await child.end()
     if child.flooded:
         raise WorkerFailed(f"{name} flooded its output and was ended")
-    return child.finished()
+    finished = child.finished()
+    if check and finished.code != 0:
+        full = os.strerror(errno.ENOSPC) in finished.stderr_tail
+        raise (DiskFull if full else WorkerFailed)(f"{name} failed: {finished.ending}")
+    return finished
 
 
 def end_leftover(child: ChildId) -> bool:

@@ -72,7 +72,7 @@ class Finished:
 
 
 def start(
-    name: str, command: Sequence[str], folder: Path, on_line: Callable[[str], None] | None
+    name: str, command: Sequence[str], folder: Path, on_line: Callable[[str], bool | None] | None
 ) -> Child:
     """Starts ``command`` in ``folder``; ``name`` is for messages.
 
@@ -104,7 +104,7 @@ class Child:
     """A running child: reaped by the event loop, whatever becomes of who waits for it."""
 
     def __init__(
-        self, popen: subprocess.Popen[bytes], on_line: Callable[[str], None] | None
+        self, popen: subprocess.Popen[bytes], on_line: Callable[[str], bool | None] | None
     ) -> None:
         self.id = ChildId(popen.pid, psutil.Process(popen.pid).create_time())
         self._popen = popen

@@ -41,15 +41,15 @@ def worker_argv(name: str, *args: str) -> list[str]:
     return [sys.executable, "-I", "-m", f"kasm_recd.workers.{name}", *args]
 
 
-def find_program(name: str, *, package: str) -> str:
-    """The absolute path of ``name``; ``package`` is the Debian package that holds it.
+def find_program(name: str, *, hint: str) -> str:
+    """The absolute path of ``name``; ``hint`` says how to get it.
 
     Raises:
         EncoderMissing: it is not on PATH.
     """
     found = shutil.which(name)
     if found is None:
-        raise EncoderMissing(f"{name} is not on PATH", hint=f"apt-get install {package}")
+        raise EncoderMissing(f"{name} is not on PATH", hint=hint)
     return str(Path(found).absolute())
 
 
@@ -57,9 +57,9 @@ def find_program(name: str, *, package: str) -> str:
 def wrapper() -> tuple[str, str, str]:
     """Paths of setpriv, prlimit and nice; raises EncoderMissing where one is not there."""
     return (
-        find_program("setpriv", package="util-linux"),
-        find_program("prlimit", package="util-linux"),
-        find_program("nice", package="coreutils"),
+        find_program("setpriv", hint="apt-get install util-linux"),
+        find_program("prlimit", hint="apt-get install util-linux"),
+        find_program("nice", hint="apt-get install coreutils"),
     )
 
 

@@ -51,23 +51,25 @@ class Pipe:
 
 
 class Tail:
-    """The end of what was said on stderr; its lines are told as they come."""
+    """The end of what was said on stderr, and a listener who is told its lines as they come.
 
-    def __init__(self, on_line: Callable[[str], None] | None) -> None:
+    A line that the listener answers with True was meant for it alone (progress) and is not kept.
+    """
+
+    def __init__(self, on_line: Callable[[str], bool | None] | None) -> None:
         self._on_line = on_line
-        self._tail = b""
+        self._kept = bytearray()
         self._line = b""
 
     def extend(self, data: bytes) -> None:
         """Takes what was said next."""
-        self._tail = (self._tail + data)[-TAIL:]
-        if self._on_line is None:
-            return
         *lines, rest = (self._line + data).replace(b"\r", b"\n").split(b"\n")
         self._line = rest[-TAIL:]
         for line in filter(None, lines):
-            self._on_line(line.decode(errors="replace"))
+            if not (self._on_line and self._on_line(line.decode(errors="replace"))):
+                self._kept += line + b"\n"
+        del self._kept[:-TAIL]
 
     def text(self) -> str:
-        """The last bytes, at most :data:`TAIL` of them."""
-        return self._tail.decode(errors="replace")
+        """The last bytes that were kept, at most :data:`TAIL` of them."""
+        return (self._kept + self._line)[-TAIL:].decode(errors="replace")

@@ -1,0 +1,140 @@
+"""What an encoder is, and which one turns a segment into a clip.
+
+An encoder runs programs in the attempt's own folder and answers with a clip that was probed and
+found to be what was asked for. It decides nothing about the segment and makes nothing durable: the
+folder is thrown away after the attempt, whatever came of it.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Final, Literal, Protocol
+
+from kasm_recd.errors import EncoderMissing, Unplayable
+
+if TYPE_CHECKING:
+    from collections.abc import Awaitable, Callable, Mapping
+    from pathlib import Path
+
+    from kasm_recd.process import ChildId
+    from kasm_recd.segment import Contents, Damage
+
+GUACENC_GAP_MS: Final = 60_000  # it fills a gap with 25 duplicates a second
+CLIP_NAME: Final = "clip.mp4"
+THUMBNAIL_NAME: Final = "thumbnail.jpg"
+
+
+@dataclass(frozen=True, slots=True)
+class Picture:
+    """What clips look like: pixels, frames a second at most, and bit/s as a ceiling.
+
+    ``width`` and ``height`` of 0 stand for the size of the recorded display.
+    """
+
+    width: int
+    height: int
+    framerate: int
+    bitrate: int
+
+
+@dataclass(frozen=True, slots=True)
+class Job:
+    """One attempt at one segment.
+
+    ``folder`` is the attempt's own, empty and 0700. ``end_timestamp`` is the clip's end on guacd's
+    clock, in milliseconds, not before the last ``sync``.
+    """
+
+    body: Path
+    folder: Path
+    contents: Contents
+    end_timestamp: int
+    picture: Picture
+
+    @property
+    def size(self) -> tuple[int, int]:
+        """Width and height of the clip: even numbers, as yuv420p wants them."""
+        width = self.picture.width or self.contents.width
+        height = self.picture.height or self.contents.height
+        return width + width % 2, height + height % 2
+
+    @property
+    def duration_ms(self) -> int:
+        """From the first ``sync`` to the clip's end; raises Unplayable without a ``sync``."""
+        if self.contents.first_sync is None:
+            raise Unplayable(f"{self.body} has no sync, so nothing of it has a time")
+        return max(0, self.end_timestamp - self.contents.first_sync)
+
+    @property
+    def frame_ms(self) -> float:
+        """The frame interval."""
+        return 1000 / self.picture.framerate
+
+
+@dataclass(frozen=True, slots=True)
+class Clip:
+    """A probed clip and its thumbnail, in the job's folder; ``damage`` as the encoder saw it."""
+
+    path: Path
+    thumbnail: Path
+    duration_ms: int
+    width: int
+    height: int
+    encoder: str
+    damage: tuple[Damage, ...] = ()
+
+
+class Encoder(Protocol):
+    """One way from a segment to a clip."""
+
+    name: str
+
+    def available(self) -> None:
+        """Raises EncoderMissing, with the package to install, where a program is missing."""
+
+    async def encode(
+        self,
+        job: Job,
+        *,
+        on_start: Callable[[ChildId], Awaitable[None]] | None = None,
+        on_progress: Callable[[float], None] | None = None,
+    ) -> Clip:
+        """Makes the clip. ``on_start`` is told each child; ``on_progress`` gets 0.0 to 1.0, rising.
+
+        Cancellation ends the children at once. May be called again for the same segment with
+        another folder.
+
+        Raises:
+            WorkerFailed: a program failed, ran out of a limit or past the deadline.
+            ClipRejected: the programs were content, what they made is not.
+            DiskFull: a program said that there is no room.
+            EncoderMissing: as :meth:`available`.
+        """
+
+
+def choose(
+    wanted: Literal["auto", "native", "guacenc"],
+    contents: Contents,
+    *,
+    encoders: Mapping[str, Encoder],
+    hold_ms: int = 0,
+) -> Encoder:
+    """The encoder for a segment; ``hold_ms`` is how long its last picture stands.
+
+    ``auto`` is guacenc where this machine has it, but native where a gap of over a minute would
+    make guacenc write thousands of duplicates.
+
+    Raises:
+        EncoderMissing: a program of the wanted encoder is not on this machine.
+    """
+    if wanted != "auto":
+        encoders[wanted].available()
+        return encoders[wanted]
+    if max(contents.longest_gap_ms, hold_ms) <= GUACENC_GAP_MS:
+        try:
+            encoders["guacenc"].available()
+        except EncoderMissing:
+            pass
+        else:
+            return encoders["guacenc"]
+    return choose("native", contents, encoders=encoders)

@@ -1,0 +1,89 @@
+"""The native encoder: one worker reads the segment and writes the clip, without other programs.
+
+The worker (``kasm_recd.workers.render``) holds the display model and the video encoder. Here is
+only what the daemon must know: how to ask it, what it answers, and whether the clip is what was
+asked for. ffprobe is the judge, not the worker.
+"""
+
+from __future__ import annotations
+
+import json
+import re
+from typing import TYPE_CHECKING, Final
+
+from kasm_recd import process
+from kasm_recd.encoder import CLIP_NAME, THUMBNAIL_NAME, Clip
+from kasm_recd.errors import WorkerFailed
+from kasm_recd.probe import check, check_thumbnail, ffprobe, probe
+from kasm_recd.segment import Damage
+
+if TYPE_CHECKING:
+    from collections.abc import Awaitable, Callable, Sequence
+
+    from kasm_recd.encoder import Job
+    from kasm_recd.process import ChildId, Limits
+
+_PROGRESS: Final = re.compile(r"progress ([01](?:\.\d+)?)$")
+
+
+class NativeEncoder:
+    """Straight from instructions to H.264."""
+
+    name = "native"
+
+    def __init__(self, *, limits: Limits, argv: Sequence[str] = ()) -> None:
+        """``limits`` hold for the worker; ``argv`` takes its place in tests."""
+        self._limits = limits
+        self._argv = list(argv) or process.worker_argv("render")
+
+    def available(self) -> None:
+        """Raises EncoderMissing where there is no ffprobe; the worker is part of this package."""
+        process.wrapper()
+        ffprobe()
+
+    async def encode(
+        self,
+        job: Job,
+        *,
+        on_start: Callable[[ChildId], Awaitable[None]] | None = None,
+        on_progress: Callable[[float], None] | None = None,
+    ) -> Clip:
+        """As :meth:`kasm_recd.encoder.Encoder.encode`."""
+        clip, thumbnail = job.folder / CLIP_NAME, job.folder / THUMBNAIL_NAME
+        width, height = job.size
+
+        def heard(line: str) -> bool:
+            progress = _PROGRESS.match(line)
+            if progress and on_progress:
+                on_progress(min(1.0, float(progress[1])))
+            return progress is not None
+
+        done = await process.run(
+            [
+                *self._argv,
+                *("--input", str(job.body), "--output", str(clip), "--thumbnail", str(thumbnail)),
+                *("--width", str(width), "--height", str(height)),
+                *("--framerate", str(job.picture.framerate)),
+                *("--bitrate", str(job.picture.bitrate)),
+                *("--end-timestamp", str(job.end_timestamp)),
+            ],
+            folder=job.folder,
+            limits=self._limits,
+            on_start=on_start,
+            on_stderr_line=heard,
+            check=True,
+        )
+        damage = _damage(done.stdout)
+        found = await probe(clip)
+        check(found, job)
+        check_thumbnail(thumbnail)
+        return Clip(clip, thumbnail, found.duration_ms, width, height, self.name, damage)
+
+
+def _damage(stdout: bytes) -> tuple[Damage, ...]:
+    """What the worker's result, one JSON object on its last line, names as damaged."""
+    try:
+        result = json.loads(stdout.splitlines()[-1])
+        return tuple(Damage(**entry) for entry in result["damage"])
+    except (ValueError, LookupError, TypeError) as error:
+        raise WorkerFailed(f"worker render gave no result: {error}") from error

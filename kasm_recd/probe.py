@@ -1,0 +1,142 @@
+"""Judging clips: ffprobe says what a file is, and a clip is held against what was asked for.
+
+An exit code proves nothing: guacenc says 0 for a recording that it lost half of and for a file that
+it could not finish. ffprobe runs as a limited child, as every program that reads such bytes; the
+container is named to it, so that a file cannot pass as a playlist that points elsewhere.
+"""
+
+from __future__ import annotations
+
+import json
+import math
+import stat
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any, Final
+
+from kasm_recd import process
+from kasm_recd.errors import ClipRejected
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+    from kasm_recd.encoder import Job
+
+LIMITS: Final = process.Limits(memory=2_000_000_000, file_size=0, cpu_seconds=60, deadline_s=120.0)
+CODEC: Final = "h264"
+PIXEL_FORMAT: Final = "yuv420p"
+#: An index (moov) is never this small, so a first packet before this byte lies before the index.
+SMALLEST_INDEX: Final = 256
+JPEG_START: Final = b"\xff\xd8\xff"
+LARGEST_THUMBNAIL: Final = 8_000_000  # bytes
+#: Options before ``-i`` for reading what a worker made: a local MP4, nothing else.
+READ_MP4: Final = ("-protocol_whitelist", "file", "-f", "mov")
+
+_ENTRIES: Final = (
+    "stream=codec_type,codec_name,pix_fmt,width,height,sample_aspect_ratio,duration"
+    ":format=duration:packet=pos"
+)
+
+
+@dataclass(frozen=True, slots=True)
+class Probe:
+    """What ffprobe says of a file with one video stream; ``faststart``: its index comes first."""
+
+    codec: str
+    pixel_format: str
+    width: int
+    height: int
+    square_pixels: bool
+    duration_ms: int
+    faststart: bool
+
+
+def ffprobe() -> str:
+    """Its path; raises EncoderMissing."""
+    return process.find_program("ffprobe", hint="apt-get install ffmpeg")
+
+
+async def probe(clip: Path, *, limits: process.Limits = LIMITS) -> Probe:
+    """Reads the index and the first packet of an MP4.
+
+    Raises:
+        ClipRejected: there is no such file, or it cannot be played.
+        WorkerFailed: ffprobe ran out of a limit or past its deadline.
+        EncoderMissing: there is no ffprobe.
+    """
+    if not _is_file(clip):
+        raise ClipRejected(f"no {clip.name} was made")
+    argv = [
+        *(ffprobe(), "-v", "error", *READ_MP4, "-show_entries", _ENTRIES),
+        *("-read_intervals", "%+#1", "-of", "json", "-i", str(clip)),
+    ]
+    done = await process.run(argv, folder=clip.parent, limits=limits)
+    if done.code != 0:
+        raise ClipRejected(f"{clip.name} cannot be played: {done.ending}")
+    try:
+        return _read(json.loads(done.stdout))
+    except (ValueError, LookupError, TypeError) as error:
+        raise ClipRejected(f"{clip.name} is no video with one picture stream: {error}") from error
+
+
+def check(found: Probe, job: Job, *, rounding_ms: int = 0) -> None:
+    """Holds a finished clip against its job; ``rounding_ms`` is what the encoder's clock may add.
+
+    Raises:
+        ClipRejected: says of each point what was found and what was expected.
+    """
+    width, height = job.size
+    slack_ms = math.ceil(job.frame_ms) + rounding_ms
+    expected = {
+        "codec": (found.codec, CODEC),
+        "pixel format": (found.pixel_format, PIXEL_FORMAT),
+        "size": (f"{found.width}x{found.height}", f"{width}x{height}"),
+        "square pixels": (found.square_pixels, True),
+        "index first": (found.faststart, True),
+    }
+    wrong = [
+        f"{what} is {is_}, not {should}"
+        for what, (is_, should) in expected.items()
+        if is_ != should
+    ]
+    if abs(found.duration_ms - job.duration_ms) > slack_ms:
+        wrong.append(
+            f"duration is {found.duration_ms} ms, not {job.duration_ms} ms (± {slack_ms} ms)"
+        )
+    if wrong:
+        raise ClipRejected("the clip is not what was asked for: " + "; ".join(wrong))
+
+
+def check_thumbnail(path: Path) -> None:
+    """Raises ClipRejected unless ``path`` is a JPEG of a plausible size."""
+    if not _is_file(path):
+        raise ClipRejected(f"no {path.name} was made")
+    with path.open("rb") as file:
+        start = file.read(len(JPEG_START))
+    if start != JPEG_START or path.stat().st_size > LARGEST_THUMBNAIL:
+        raise ClipRejected(f"{path.name} is no JPEG of at most {LARGEST_THUMBNAIL} bytes")
+
+
+def _is_file(path: Path) -> bool:
+    """A file with something in it; a link that a worker left is none."""
+    try:
+        status = path.lstat()
+    except FileNotFoundError:
+        return False
+    return stat.S_ISREG(status.st_mode) and status.st_size > 0
+
+
+def _read(answer: Any) -> Probe:
+    (stream,) = answer["streams"]
+    if stream["codec_type"] != "video":
+        raise ValueError(f"its stream is {stream['codec_type']}")
+    (packet, *_) = answer["packets"]
+    seconds = float(stream.get("duration") or answer["format"]["duration"])
+    return Probe(
+        codec=stream["codec_name"],
+        pixel_format=stream["pix_fmt"],
+        width=stream["width"],
+        height=stream["height"],
+        square_pixels=stream.get("sample_aspect_ratio", "1:1") == "1:1",
+        duration_ms=round(seconds * 1000),
+        faststart=int(packet["pos"]) >= SMALLEST_INDEX,
+    )
