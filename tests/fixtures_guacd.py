@@ -1,18 +1,26 @@
-"""A stand-in for guacd as a fixture: a real child process with a real lock."""
+"""A stand-in for guacd as a fixture: a real child process with a real lock.
+
+Also what a test of files needs beside it: somebody without root's rights.
+"""
 
 from __future__ import annotations
 
+import os
 import subprocess
 import sys
+from collections.abc import Callable
+from contextlib import AbstractContextManager, contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 import pytest
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator
+    from collections.abc import Iterator
 
 PROGRAM = Path(__file__).parent / "standins" / "guacd_writer.py"
+
+AsNobody = Callable[[], AbstractContextManager[None]]
 
 #: The least that looks like a recording: a size, something drawn, a sync.
 TINY = b"4.size,1.0,4.1024,3.768;4.rect,1.0,1.0,1.0,1.9,1.9;4.sync,6.123456;"
@@ -103,3 +111,21 @@ def guacd_writer() -> Iterator[Callable[..., GuacdWriter]]:
     yield start
     for writer in writers:
         writer.end()
+
+
+@pytest.fixture(scope="session")
+def as_nobody() -> AsNobody:
+    """``with as_nobody():`` works without root's rights, where the tests have them."""
+
+    @contextmanager
+    def unprivileged() -> Iterator[None]:
+        if os.geteuid():
+            yield
+            return
+        os.seteuid(65534)
+        try:
+            yield
+        finally:
+            os.seteuid(0)
+
+    return unprivileged

@@ -126,7 +126,8 @@ class _Watch:
     """One observer on one folder, as long as both are what they were; raises OSError."""
 
     def __init__(self, root: str, handler: _Handler) -> None:
-        if not os.access(root, os.R_OK | os.X_OK):  # watchdog would watch nothing and say nothing
+        # watchdog would watch nothing then, and say nothing
+        if not os.access(root, os.R_OK | os.X_OK, effective_ids=True):
             raise PermissionError(f"{root} cannot be read, or is not there")
         self._file = _file_of(root)
         handler.begin(root)

@@ -209,7 +209,7 @@ class Scanner:
         self._complaints.end_round()
 
     def _folder_error(self) -> str | None:
-        if os.access(self._folder, os.W_OK | os.X_OK):
+        if os.access(self._folder, os.W_OK | os.X_OK, effective_ids=True):
             return None
         return f"The recording folder {self._folder} cannot be written; nothing could be removed."
 
