@@ -57,21 +57,22 @@ class Incomplete(Exception):
 
 
 def encode(opcode: str, *args: str | bytes | int) -> bytes:
-    """One instruction as guacd writes it: lengths count code points.
+    """One instruction as guacd writes it.
 
-    Raises ValueError for what no reader could read: bytes that are not UTF-8, an element of more
-    than 8,192 characters, more than 128 elements.
+    Raises ValueError for what no reader could read: text that is not UTF-8 or holds a NUL, an
+    element of more than 8,192 characters, an instruction of more than 128 elements or 32,768 bytes.
     """
-    values = [arg if isinstance(arg, bytes) else str(arg).encode() for arg in (opcode, *args)]
     elements = []
-    for value in values:
+    for element in (opcode, *args):
+        value = element if isinstance(element, bytes) else str(element).encode()
         length = len(value) if value.isascii() else len(value.decode())
-        if length > MAX_CHARACTERS:
-            raise ValueError(f"{opcode}: an element of {length} characters")
+        if length > MAX_CHARACTERS or b"\0" in value:
+            raise ValueError(f"{opcode}: an element of {length} characters, or with a NUL")
         elements.append(b"%d.%s" % (length, value))
-    if len(elements) > MAX_ELEMENTS:
-        raise ValueError(f"{opcode}: {len(elements)} elements")
-    return b",".join(elements) + b";"
+    instruction = b",".join(elements) + b";"
+    if len(elements) > MAX_ELEMENTS or len(instruction) > MAX_BYTES:
+        raise ValueError(f"{opcode}: {len(elements)} elements, {len(instruction)} bytes")
+    return instruction
 
 
 @lru_cache(maxsize=4_096)
