@@ -50,6 +50,7 @@ def head(headers: dict[str, str] | None = None, *, size: int = len(CLIP)) -> Ans
         ({"ETag": f'"{"0" * 32}"'}, READ, "HEAD GET"),  # encrypted without saying so
         ({"ETag": f'"{MD5}"', **MULTIPART}, ETAG, "HEAD"),
         ({"x-amz-checksum-sha256": BASE64, "x-amz-checksum-type": "COMPOSITE"}, READ, "HEAD GET"),
+        ({"x-amz-checksum-sha256": f"{OTHER_BASE64}-2"}, READ, "HEAD GET"),
         ({}, READ, "HEAD GET"),
         (WRITTEN, READ, "HEAD GET"),
     ],
@@ -182,6 +183,26 @@ def test_a_trial_that_fails_settles_nothing(
         store.put("clip.mp4", payload(CLIP))
     store.put("clip.mp4", payload(CLIP))
     assert answers.asked[-4:] == ["PUT", "PUT", "DELETE", "PUT"]
+
+
+@pytest.mark.parametrize(
+    ("destination", "checksum"),
+    [
+        ("s3://clips@s3.amazonaws.com", "x-amz-checksum-sha256"),
+        ("s3://clips@minio.example", "Content-MD5"),
+    ],
+)
+def test_a_throw_away_object_carries_a_checksum_and_no_trailer(
+    payload: Callable[[bytes], Payload], destination: str, checksum: str
+) -> None:
+    store = s3_store(destination, conditional_put="auto", sse="AES256")
+    answers = Answers(store, Answer(), REFUSED, Answer(204), Answer())
+    store.put("clip.mp4", payload(CLIP))
+    for number in (0, 1):
+        assert answers.header(checksum, number)
+        assert answers.header("X-Amz-Trailer", number) == ""
+        assert answers.header("If-None-Match", number) == "*"
+        assert answers.header("x-amz-server-side-encryption", number) == "AES256"
 
 
 def test_a_throw_away_object_that_cannot_be_deleted_is_named(

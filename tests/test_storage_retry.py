@@ -114,6 +114,18 @@ def test_nothing_is_begun_once_the_stop_event_is_set() -> None:
     assert store.calls == []
 
 
+def test_a_try_that_fails_after_the_stop_event_is_the_last() -> None:
+    stop = threading.Event()
+
+    class StoppedMeanwhile(Scripted):
+        def put(self, _key: str, _payload: Payload) -> None:
+            stop.set()
+            super().put(_key, _payload)
+
+    with pytest.raises(StoreUnavailable, match="away"):
+        upload(StoppedMeanwhile(put=[StoreUnavailable("away")], prove=[]), "k", PAYLOAD, stop=stop)
+
+
 def test_the_stop_event_ends_the_wait_between_tries(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(storage, "FIRST_WAIT_S", 3600.0)
     monkeypatch.setattr(storage, "LONGEST_WAIT_S", 3600.0)

@@ -6,15 +6,12 @@ import posixpath
 import secrets
 import threading
 from http import HTTPStatus
-from typing import TYPE_CHECKING, Any, Final, Literal, Protocol
+from typing import Any, Final, Literal, Protocol
 
 from botocore.exceptions import BotoCoreError, ClientError
 
 from kasm_recd.log import get_logger
 from kasm_recd.s3.failures import is_known, status_of
-
-if TYPE_CHECKING:
-    from kasm_recd.storage import Body
 
 log = get_logger(__name__)
 
@@ -24,7 +21,7 @@ PROBE: Final = b"kasm-recd: does this store keep what it has?\n"
 class Bucket(Protocol):
     """The two requests that the trial makes; they raise botocore's errors."""
 
-    def put_object(self, key: str, body: Body | bytes, **headers: Any) -> None: ...  # noqa: D102
+    def put_bytes(self, key: str, data: bytes, **headers: Any) -> None: ...  # noqa: D102
     def delete_object(self, key: str) -> None: ...  # noqa: D102
 
 
@@ -62,7 +59,7 @@ def _try(bucket: Bucket, folder: str) -> bool:
 def _refusal(bucket: Bucket, key: str) -> int | None:
     """None if the put went through, else the status of an answer that is about the condition."""
     try:
-        bucket.put_object(key, PROBE, IfNoneMatch="*")
+        bucket.put_bytes(key, PROBE, IfNoneMatch="*")
     except ClientError as error:
         status = status_of(error)
         if status in (HTTPStatus.PRECONDITION_FAILED, HTTPStatus.NOT_IMPLEMENTED):

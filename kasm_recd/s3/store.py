@@ -77,8 +77,9 @@ class S3Store:
             if not conditional and self._is_there(key):
                 raise KeyTaken(f"an object lies under {self._name}/{key}")
             condition = {"IfNoneMatch": "*"} if conditional else {}
-            checksum = self._checksum(body, payload)
-            self.put_object(key, body, ContentType=payload.content_type, **checksum, **condition)
+            checksum = self._checksum(payload.sha256, _verified_md5(body, payload))
+            body.seek(0)
+            self._put_object(key, body, ContentType=payload.content_type, **checksum, **condition)
 
     def prove(self, key: str, payload: Payload) -> Proof:
         """See the contract: HEAD's checksum, else an ETag that is the MD5, else all the bytes."""
@@ -100,12 +101,11 @@ class S3Store:
         """See the contract."""
         self._client.close()
 
-    def put_object(self, key: str, body: Body | bytes, **headers: Any) -> None:
-        """One PutObject; raises botocore's own errors."""
-        file = body if isinstance(body, bytes) else cast("IO[bytes]", body)
-        self._client.put_object(
-            Bucket=self._bucket, Key=key, Body=file, **headers, **self._encryption
-        )
+    def put_bytes(self, key: str, data: bytes, **headers: Any) -> None:
+        """One small PutObject; raises botocore's own errors."""
+        sha256, md5 = hashlib.sha256(data), hashlib.md5(data, usedforsecurity=False)
+        checksum = self._checksum(sha256.hexdigest(), md5.hexdigest())
+        self._put_object(key, data, **checksum, **headers)
 
     def delete_object(self, key: str) -> None:
         """One DeleteObject; raises botocore's own errors."""
@@ -120,12 +120,16 @@ class S3Store:
             raise
         return True
 
-    def _checksum(self, body: Body, payload: Payload) -> dict[str, str]:
+    def _put_object(self, key: str, body: Body | bytes, **headers: Any) -> None:
+        file = body if isinstance(body, bytes) else cast("IO[bytes]", body)
+        self._client.put_object(
+            Bucket=self._bucket, Key=key, Body=file, **headers, **self._encryption
+        )
+
+    def _checksum(self, sha256: str, md5: str) -> dict[str, str]:
         """What the store verifies before it takes the object, sent ahead of the body."""
-        md5 = _verified_md5(body, payload)
-        body.seek(0)
         if self._sends_sha256:
-            return {"ChecksumAlgorithm": "SHA256", "ChecksumSHA256": _base64(payload.sha256)}
+            return {"ChecksumAlgorithm": "SHA256", "ChecksumSHA256": _base64(sha256)}
         return {"ContentMD5": _base64(md5)}
 
     def _fetched(self, key: str) -> Iterator[bytes]:
