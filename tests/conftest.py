@@ -7,6 +7,8 @@ pytest_plugins: list[str] = [
     "tests.fixtures_daemon",
     "tests.fixtures_daemon",
     "tests.fixtures_guacd",
+    "tests.fixtures_watcher",
+    "tests.fixtures_process",
     "tests.fixtures_recordings",
     "tests.fixtures_storage",
     "tests.fixtures_journal",

@@ -66,7 +66,7 @@ class Tail:
         *lines, rest = (self._line + data).replace(b"\r", b"\n").split(b"\n")
         self._line = rest[-TAIL:]
         for line in filter(None, lines):
-            if not (self._on_line and self._on_line(line.decode(errors="replace"))):
+            if self._on_line is None or not self._on_line(line.decode(errors="replace")):
                 self._kept += line + b"\n"
         del self._kept[:-TAIL]
 

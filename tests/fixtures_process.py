@@ -1,0 +1,72 @@
+"""Children that are short Python programs, and a way to wait until a process is gone."""
+
+from __future__ import annotations
+
+import functools
+import sys
+import time
+from typing import TYPE_CHECKING
+
+import psutil
+import pytest
+
+from kasm_recd import process
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Coroutine
+    from pathlib import Path
+    from typing import Any
+
+WAIT_S = 20.0
+
+
+@pytest.fixture
+def roomy() -> process.Limits:
+    """Limits that no well-behaved child notices."""
+    return process.Limits(
+        memory=2_000_000_000, file_size=1_000_000_000, cpu_seconds=60, deadline_s=60.0
+    )
+
+
+@pytest.fixture
+def run_python(
+    tmp_path: Path, roomy: process.Limits
+) -> Callable[..., Coroutine[Any, Any, process.Finished]]:
+    """``run_python(code, **arguments of process.run)``."""
+
+    def run(code: str, **arguments: Any) -> Coroutine[Any, Any, process.Finished]:
+        given: dict[str, Any] = {"folder": tmp_path, "limits": roomy} | arguments
+        return process.run([sys.executable, "-I", "-c", code], **given)
+
+    return run
+
+
+def _until(condition: Callable[[], bool], what: str) -> None:
+    deadline = time.monotonic() + WAIT_S
+    while not condition():
+        if time.monotonic() > deadline:
+            pytest.fail(f"{what}: not within {WAIT_S} s")
+        time.sleep(0.01)
+
+
+def _ended(pid: int) -> bool:
+    try:
+        return psutil.Process(pid).status() == psutil.STATUS_ZOMBIE
+    except psutil.NoSuchProcess:
+        return True
+
+
+@pytest.fixture
+def wait_until() -> Callable[[Callable[[], bool], str], None]:
+    """``wait_until(condition, what)`` fails the test where the condition does not come true."""
+    return _until
+
+
+@pytest.fixture
+def wait_gone() -> Callable[[int], None]:
+    """``wait_gone(pid)`` waits until that process runs no more."""
+
+    def gone(pid: int) -> None:
+        _until(functools.partial(_ended, pid), f"process {pid} ended")
+
+    return gone
