@@ -145,12 +145,15 @@ class EncodeStage:
         """The segment waits for its next attempt; a full disk is not the segment's fault."""
         full = isinstance(error, DiskFull) or disk.is_full(self._segments)
         attempts = segment.encode_attempts + (0 if full else 1)
+        wait = self._policy.back_off_s * 4 ** max(0, attempts - 1)
+        if attempts >= self._policy.attempts:
+            wait = 0  # nothing is tried again: it goes up raw
         back = await self._journal.move_segment(
             segment.id,
             SegmentEvent.FAILED,
             encode_attempts=attempts,
             cause=str(error),
-            next_attempt_at=self._now() + self._policy.back_off_s * 4 ** max(0, attempts - 1),
+            next_attempt_at=self._now() + wait,
         )
         log.warning(
             "segment.encode_failed",

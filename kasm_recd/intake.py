@@ -5,14 +5,15 @@ from __future__ import annotations
 import asyncio
 import json
 import re
-from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final
 
+from kasm_recd import disk
 from kasm_recd.log import get_logger
 from kasm_recd.segment import Recording, RecordingEvent, RecordingState, Session
 
 if TYPE_CHECKING:
     from collections.abc import Callable
+    from pathlib import Path
 
     from kasm_recd.journal import Journal
     from kasm_recd.watcher import Loss, Scan, Sighting
@@ -173,7 +174,10 @@ class Intake:
 def _read_metadata(sidecar: Path) -> dict[str, Any]:
     """What somebody put beside a recording as ``<name>.json``; empty where it is no such thing."""
     try:
-        with sidecar.open("rb") as file:
+        # The folder is not ours alone: what lies there may be a pipe or a link to somewhere else.
+        with open(disk.open_to_look(sidecar), "rb") as file:  # noqa: PTH123 - a descriptor
+            if not disk.status_of(file.fileno()).regular:
+                return {}
             found = json.loads(file.read(SIDECAR_LIMIT))
     except FileNotFoundError:
         return {}

@@ -35,8 +35,6 @@ if TYPE_CHECKING:
 
 log = get_logger(__name__)
 
-BODY = "body.guac"
-
 
 @dataclass(frozen=True, slots=True)
 class Cut:
@@ -159,7 +157,7 @@ class Segmenter:
         folder = self._attempts / f"cut-{secrets.token_hex(8)}"
         await asyncio.to_thread(folder.mkdir, mode=0o700)
         try:
-            cut = await self._run_worker(recording, folder / BODY)
+            cut = await self._run_worker(recording, folder / sidecar.BODY)
             if cut.length == 0:
                 return None
             draft = self._draft(recording, cut, modified_at)

@@ -31,6 +31,7 @@ class Conditions:
     def __init__(self, wanted: Literal["auto", "on", "off"]) -> None:
         self._heeded = {"on": True, "off": False, "auto": None}[wanted]
         self._trial = threading.Lock()
+        self._name = f".kasm-recd-probe-{secrets.token_hex(8)}"
 
     def heeded(self, bucket: Bucket, folder: str) -> bool:
         """Whether a conditional put protects what is there; tried in ``folder``.
@@ -39,19 +40,21 @@ class Conditions:
         """
         with self._trial:
             if self._heeded is None:
-                self._heeded = _try(bucket, folder)
+                self._heeded = _try(bucket, posixpath.join(folder, self._name))
                 log.info("storage.conditional_put", heeded=self._heeded)
             return self._heeded
 
 
-def _try(bucket: Bucket, folder: str) -> bool:
-    """Puts an object twice; a store that heeds the condition refuses the second."""
-    key = posixpath.join(folder, f".kasm-recd-probe-{secrets.token_hex(8)}")
+def _try(bucket: Bucket, key: str) -> bool:
+    """Puts an object twice; a store that heeds the condition refuses the second.
+
+    An earlier trial that got no answer may have left it there, which settles it at once.
+    """
     first = _refusal(bucket, key)
-    if first is not None:
+    if first not in (None, HTTPStatus.PRECONDITION_FAILED):
         return False
     try:
-        return _refusal(bucket, key) == HTTPStatus.PRECONDITION_FAILED
+        return first is not None or _refusal(bucket, key) == HTTPStatus.PRECONDITION_FAILED
     finally:
         _throw_away(bucket, key)
 
