@@ -115,7 +115,7 @@ def guacd_writer() -> Iterator[Callable[..., GuacdWriter]]:
 
 @pytest.fixture(scope="session")
 def as_nobody() -> AsNobody:
-    """``with as_nobody():`` works without root's rights, where the tests have them."""
+    """Gives blocks (by ``with``) that run without root's rights, where the tests have them."""
 
     @contextmanager
     def unprivileged() -> Iterator[None]:

@@ -1,7 +1,7 @@
 """Writes a recording the way guacd does, and obeys over stdin. Standard library alone.
 
-    python guacd_writer.py SOURCE DESTINATION [--pause SECONDS] [--chunk BYTES] [--hold] [--no-lock]
-                                              [--on-command]
+    python guacd_writer.py SOURCE DESTINATION [--pause SECONDS] [--chunk BYTES] [--hold]
+                                              [--on-command] [--no-lock] [--write-existing]
 
 Exclusive create (mode 0640), ``.1`` to ``.255`` where the name is taken, a POSIX write lock on the
 whole file, buffers of 8 KiB that end anywhere, no O_APPEND, no fsync. By default the whole source
@@ -10,6 +10,7 @@ is written, ``--pause`` seconds between two buffers, then the file is closed and
     --hold        after the last byte the file stays open and locked, until it is told to close
     --on-command  nothing is written of itself; --hold is implied
     --no-lock     the lock is not taken, as where locks are invisible
+    --write-existing  opens the file that is there and overwrites it from byte 0, as 1.6 can be told
 
 Each line on stdin is a command; each is answered by a line on stdout when it is done:
 
@@ -56,7 +57,11 @@ class Writer:
         self._pause: float = arguments.pause
         self._lock: bool = not arguments.no_lock
         self._offset = 0
-        self._descriptor, self._path = create(arguments.destination)
+        if arguments.write_existing:
+            self._path: Path = arguments.destination
+            self._descriptor = os.open(self._path, os.O_WRONLY)
+        else:
+            self._descriptor, self._path = create(arguments.destination)
         self._opened()
 
     def _opened(self) -> None:
@@ -99,6 +104,7 @@ def main() -> None:
     parser.add_argument("--hold", action="store_true")
     parser.add_argument("--on-command", action="store_true")
     parser.add_argument("--no-lock", action="store_true")
+    parser.add_argument("--write-existing", action="store_true")
     arguments = parser.parse_args()
     writer = Writer(arguments)
     if not arguments.on_command:
