@@ -54,7 +54,7 @@ class FairQueue(Generic[T]):
         self._offers: dict[Hashable, _Offer[T]] = {}
         self._later: list[tuple[float, int, _Offer[T]]] = []
         self._lanes: dict[str, list[tuple[tuple[float, ...], int, _Offer[T]]]] = {}
-        self._turns: deque[str] = deque()  # lanes with something ready, the next one first
+        self._turns: deque[str] = deque()  # the lanes, the next one first
         self._serials = itertools.count()
 
     def __len__(self) -> int:
@@ -86,26 +86,27 @@ class FairQueue(Generic[T]):
             del self._later[place]
             return
         ready = self._lanes[offer.lane]
-        del ready[bisect_left(ready, offer.in_lane)]
-        if not ready:
-            self._close(offer.lane)
+        del ready[bisect_left(ready, offer.in_lane)]  # an emptied lane keeps its turn till then
 
     def take(self, now: float) -> T | None:
         """The next item to work on, out of the queue; None where nothing is ready."""
         self._ripen(now)
-        if not self._turns:
-            return None
-        lane = self._turns[0]
-        self._turns.rotate(-1)
-        _, _, offer = self._lanes[lane].pop(0)
-        if not self._lanes[lane]:
-            self._close(lane)
-        del self._offers[offer.key]
-        return offer.item
+        while self._turns:
+            lane = self._turns.popleft()
+            ready = self._lanes[lane]
+            if len(ready) > 1:
+                self._turns.append(lane)
+            else:
+                del self._lanes[lane]
+            if ready:
+                _, _, offer = ready.pop(0)
+                del self._offers[offer.key]
+                return offer.item
+        return None
 
     def next_due(self) -> float | None:
         """When :meth:`take` has something: a time that may be past, or None if nothing waits."""
-        if self._turns:
+        if any(self._lanes.values()):
             return 0.0
         return self._later[0][0] if self._later else None
 
@@ -116,10 +117,6 @@ class FairQueue(Generic[T]):
                 self._lanes[offer.lane] = []
                 self._turns.append(offer.lane)
             insort(self._lanes[offer.lane], offer.in_lane)
-
-    def _close(self, lane: str) -> None:
-        del self._lanes[lane]
-        self._turns.remove(lane)
 
 
 class Slots(Generic[T]):
