@@ -61,6 +61,16 @@ async def test_one_process_holds_a_journal_once_and_lets_go_of_it(journal_path: 
     await Journal.open(journal_path).close()
 
 
+async def test_the_lock_names_its_holder_alone(journal_path: Path) -> None:
+    lock = journal_path.with_name("journal.db.lock")
+    lock.write_text("99999999999999\n")
+
+    journal = Journal.open(journal_path)
+
+    assert lock.read_text() == f"{os.getpid()}\n"
+    await journal.close()
+
+
 async def test_closing_leaves_one_whole_file(journal_path: Path, a_session: MakeSession) -> None:
     journal = Journal.open(journal_path)
     await journal.admit(a_session("k-1"))

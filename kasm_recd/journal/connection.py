@@ -43,9 +43,7 @@ def open_writing(path: Path) -> sqlite3.Connection:
 
 def open_reading(path: Path) -> sqlite3.Connection:
     """A connection that cannot write; raises sqlite3.Error where there is no journal."""
-    connection = _connect(path, mode="ro")
-    connection.execute("PRAGMA query_only = ON")
-    return connection
+    return _connect(path, mode="ro")
 
 
 def _connect(path: Path, *, mode: str) -> sqlite3.Connection:
