@@ -21,7 +21,7 @@ from kasm_recd.encoder import Encoder, Picture
 from kasm_recd.encoder_guacenc import GuacencEncoder
 from kasm_recd.encoder_native import NativeEncoder
 from kasm_recd.encoding import EncodePolicy, EncodeStage
-from kasm_recd.errors import JournalCorrupt, Retried
+from kasm_recd.errors import Retried
 from kasm_recd.intake import Intake
 from kasm_recd.journal import Journal
 from kasm_recd.log import get_logger
@@ -85,9 +85,8 @@ class Recorder:
         spool = settings.spool_dir
         for folder in (spool, spool / "segments", spool / "attempts"):
             folder.mkdir(mode=0o700, parents=True, exist_ok=True)
-        self.journal = Journal.open(spool / JOURNAL_NAME, clock=now)
-        if self.journal.fresh and any((spool / "segments").iterdir()):
-            raise JournalCorrupt(f"{spool} holds segments, but its journal is gone")
+        empty = not any((spool / "segments").iterdir())
+        self.journal = Journal.open(spool / JOURNAL_NAME, clock=now, make=empty)
         self._build()
 
     def _build(self) -> None:

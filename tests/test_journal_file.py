@@ -131,6 +131,19 @@ async def test_a_reader_finds_a_journal_that_nobody_holds(
         assert reader.segments(SegmentState.SEALED) == [segment]
 
 
+@pytest.mark.parametrize("left", [None, b""])
+def test_a_journal_that_should_be_there_is_not_made_anew(
+    journal_path: Path, left: bytes | None
+) -> None:
+    if left is not None:
+        journal_path.write_bytes(left)
+
+    for _ in range(2):  # and a second start does not take the first one's for it
+        with pytest.raises(JournalCorrupt, match="gone") as caught:
+            Journal.open(journal_path, make=False)
+    assert "journal rebuild" in caught.value.hint
+
+
 def test_a_reader_says_that_there_is_no_journal(journal_path: Path) -> None:
     with pytest.raises(JournalCorrupt, match="cannot be used"):
         read_only(journal_path)

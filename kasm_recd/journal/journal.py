@@ -49,22 +49,22 @@ class Journal(JournalReader):
         writing: sqlite3.Connection,
         reading: sqlite3.Connection,
         clock: Callable[[], float],
-        fresh: bool,
     ) -> None:
         super().__init__(path, reading)
         self._lock = lock
         self._writer = Writer(path, writing)
         self._clock = clock
-        #: Whether this opening made the file: a spool that holds segments then needs a rebuild.
-        self.fresh = fresh
 
     @classmethod
-    def open(cls, path: Path, *, clock: Callable[[], float] = time.time) -> Self:
-        """Opens the journal at ``path``, in an existing folder; makes or migrates it.
+    def open(cls, path: Path, *, clock: Callable[[], float] = time.time, make: bool = True) -> Self:
+        """Opens the journal at ``path``, in an existing folder, and brings it up to date.
+
+        Where there is none it is made, unless ``make`` is false: a spool that holds segments had a
+        journal, and an empty one in its place would cut and store everything again.
 
         Raises:
             JournalLocked: another daemon holds it.
-            JournalCorrupt: it is damaged, cannot be used, or is from a newer release.
+            JournalCorrupt: it is damaged, gone, cannot be used, or is from a newer release.
             DiskFull: no room to make or migrate it.
         """
         with journal_errors(path), ExitStack() as opened:
@@ -75,14 +75,15 @@ class Journal(JournalReader):
                     f"a rebuild of {path} was cut short",
                     hint="Run it again: kasm-recd journal rebuild",
                 )
-            fresh = not path.exists()
+            if not make and not (path.exists() and path.stat().st_size):
+                raise JournalCorrupt(f"the journal {path} is gone")
             writing = open_writing(path)
             opened.callback(writing.close)
             schema.check(writing, path)
             schema.migrate(writing)
             reading = open_reading(path)
             opened.pop_all()
-        return cls(path, lock=lock, writing=writing, reading=reading, clock=clock, fresh=fresh)
+        return cls(path, lock=lock, writing=writing, reading=reading, clock=clock)
 
     async def close(self) -> None:
         """Commits what is waiting and lets the journal go; verbs raise from now on.
