@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+import hashlib
 import posixpath
-import secrets
+import socket
 import threading
 from http import HTTPStatus
 from typing import Any, Final, Literal, Protocol
@@ -31,7 +32,9 @@ class Conditions:
     def __init__(self, wanted: Literal["auto", "on", "off"]) -> None:
         self._heeded = {"on": True, "off": False, "auto": None}[wanted]
         self._trial = threading.Lock()
-        self._name = f".kasm-recd-probe-{secrets.token_hex(8)}"
+        # One name for this host: what a killed daemon left is found, and thrown away, by the next.
+        host = hashlib.sha256(socket.gethostname().encode()).hexdigest()[:16]
+        self._name = f".kasm-recd-probe-{host}"
 
     def heeded(self, bucket: Bucket, folder: str) -> bool:
         """Whether a conditional put protects what is there; tried in ``folder``.
@@ -48,7 +51,7 @@ class Conditions:
 def _try(bucket: Bucket, key: str) -> bool:
     """Puts an object twice; a store that heeds the condition refuses the second.
 
-    An earlier trial that got no answer may have left it there, which settles it at once.
+    A trial that was cut short may have left it there, which settles it at once.
     """
     first = _refusal(bucket, key)
     if first not in (None, HTTPStatus.PRECONDITION_FAILED):
