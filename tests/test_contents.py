@@ -99,6 +99,14 @@ def test_a_sync_that_leaps_is_damage_and_no_end(ms: int) -> None:
     assert "leaps" in leap.reason
 
 
+def test_the_end_is_where_time_went_on_after_a_leap_within_a_day() -> None:
+    leap = 7_200_000
+    assert contents(sync(0), sync(1), sync(leap)).last_sync == NOW + leap
+    found = contents(sync(0), sync(1), sync(leap), sync(2), sync(3))
+    assert found.last_sync == NOW + 3
+    assert [place.reason for place in found.damage] == [f"a sync that leaps to {NOW + 2}"]
+
+
 def test_a_wrong_first_sync_is_not_the_beginning() -> None:
     found = contents(encode("sync", 10**14), sync(0), sync(100), sync(200))
     assert (found.first_sync, found.last_sync) == (NOW + 100, NOW + 200)

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import pytest
 
-from kasm_recd.guacamole.framing import Framed, frame
-from kasm_recd.guacamole.instructions import Instruction, Reader, encode, read
+from kasm_recd.guacamole.framing import Framed, Malformed, end_of_title, frame
+from kasm_recd.guacamole.instructions import TITLE_BYTES, Instruction, Reader, encode, read
 from kasm_recd.segment import Damage
 
 NOW = 4_370_037
@@ -198,3 +198,24 @@ def test_the_tries_on_hostile_bytes_grow_with_their_number_alone(
         hostile = pattern * (200_000 // len(pattern))
         list(read(hostile[n : n + 1_000] for n in range(0, len(hostile), 1_000)))
         assert tries <= 2 * len(hostile) // len(pattern) + 400
+
+
+def test_malformed_titles_are_measured_no_more_often_than_the_longest_one_fits_in(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    measured = 0
+
+    def counted(buffer: bytes, start: int) -> int | None:
+        nonlocal measured
+        measured += 1
+        return end_of_title(buffer, start)
+
+    monkeypatch.setattr("kasm_recd.guacamole.instructions.end_of_title", counted)
+    hostile = b"3.end,1.0;4.name,4095.\xc3" * 8_000
+    list(read([hostile]))
+    assert 10 < measured <= len(hostile) // TITLE_BYTES + 1
+
+
+def test_a_text_of_continuation_bytes_is_given_up_at_once() -> None:
+    with pytest.raises(Malformed, match="UTF-8"):
+        frame(b"4.name,8000." + b"\xc3\xa9" * 7_990 + b"\x80" * 100, 0)

@@ -199,10 +199,9 @@ class Reader:
         return len(args) >= fewest
 
     def _doubted(self, broken: _Break) -> _Doubt:
-        """The doubt after ``broken``, and whatever was doubted before."""
-        wary = max(broken.reach, broken.start + TITLE_BYTES)
-        before = self._doubt or _Doubt(0, 0)
-        return _Doubt(max(broken.reach, before.reach), max(wary, before.wary))
+        """The doubt after ``broken``, with what was doubted before."""
+        reach = max(broken.reach, self._doubt.reach if self._doubt else 0)
+        return _Doubt(reach, max(reach, broken.start + TITLE_BYTES))
 
     def _frame(self, at: int, max_elements: int = MAX_ELEMENTS) -> Framed:
         """As :func:`framing.frame`; at the stream's end nothing is incomplete any more."""
@@ -223,7 +222,7 @@ class Reader:
         except Incomplete:
             if not self._final:
                 raise
-            return None
+            end = None
         if end is None:
             self._titles_from = at + TITLE_BYTES
         return end
