@@ -71,7 +71,8 @@ async def probe(clip: Path, *, limits: process.Limits = LIMITS) -> Probe:
     ]
     done = await process.run(argv, folder=clip.parent, limits=limits)
     if done.code != 0:
-        raise ClipRejected(f"{clip.name} cannot be played: {done.ending}")
+        cause = done.stderr_tail.partition("\n")[0] or done.ending
+        raise ClipRejected(f"{clip.name} cannot be played: {cause}")
     try:
         return _read(json.loads(done.stdout))
     except (ValueError, LookupError, TypeError) as error:

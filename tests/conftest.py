@@ -9,7 +9,9 @@ pytest_plugins: list[str] = [
     "tests.fixtures_guacd",
     "tests.fixtures_watcher",
     "tests.fixtures_process",
+    "tests.fixtures_encoder",
     "tests.fixtures_recordings",
+    "tests.fixtures_render",
     "tests.fixtures_storage",
     "tests.fixtures_journal",
 ]

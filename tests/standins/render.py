@@ -1,0 +1,82 @@
+"""A stand-in for the render worker: ``render.py MODE ARGUMENTS-OF-RENDER``.
+
+Makes a test picture with ffmpeg at the size, rate and length it was asked for, and then does one
+thing wrong.
+"""
+
+from __future__ import annotations
+
+import argparse
+import json
+import os
+import signal
+import subprocess
+import sys
+import time
+from pathlib import Path
+
+FIRST_SYNC = 1_000
+DAMAGE = {"start": 10, "end": 24, "kind": "invalid", "reason": "a length that is no number"}
+
+
+def arguments() -> argparse.Namespace:
+    parser = argparse.ArgumentParser()
+    parser.add_argument("mode")
+    for name in ("input", "output", "thumbnail"):
+        parser.add_argument(f"--{name}", type=Path, required=True)
+    for name in ("width", "height", "framerate", "bitrate", "end-timestamp"):
+        parser.add_argument(f"--{name}", type=int, required=True)
+    return parser.parse_args()
+
+
+def ffmpeg(*arguments: object) -> None:
+    subprocess.run(["ffmpeg", "-nostdin", "-v", "error", "-y", *map(str, arguments)], check=True)
+
+
+def make(wanted: argparse.Namespace) -> None:
+    mode = wanted.mode
+    width = wanted.width + (2 if mode == "wrong_size" else 0)
+    seconds = (wanted.end_timestamp - FIRST_SYNC) / 1000 * (0.5 if mode == "half" else 1)
+    source = f"testsrc=size={width}x{wanted.height}:rate={wanted.framerate}:duration={seconds}"
+    inputs = ["-f", "lavfi", "-i", source]
+    if mode == "sound":
+        inputs += ["-f", "lavfi", "-i", f"sine=duration={seconds}"]
+    ffmpeg(
+        *inputs,
+        *("-c:v", "mpeg4" if mode == "wrong_codec" else "libx264", "-preset", "ultrafast"),
+        *("-pix_fmt", "yuv444p" if mode == "wrong_pixels" else "yuv420p"),
+        *("-vf", "setsar=4/3" if mode == "oblong" else "setsar=1"),
+        *(() if mode == "index_last" else ("-movflags", "+faststart")),
+        *("-f", "mp4", wanted.output),
+    )
+    if mode != "no_thumbnail":
+        ffmpeg("-i", wanted.output, "-frames:v", 1, "-f", "mjpeg", wanted.thumbnail)
+
+
+def main() -> None:
+    wanted = arguments()
+    assert wanted.input.is_file()
+    print("progress 0.25\nprogress 0.5", file=sys.stderr, flush=True)
+    match wanted.mode:
+        case "hangs":
+            signal.signal(signal.SIGTERM, signal.SIG_IGN)
+            time.sleep(600)
+        case "crashes":
+            os.kill(os.getpid(), signal.SIGKILL)
+        case "fails":
+            sys.exit("the display is 0x0")
+        case "makes_nothing":
+            pass
+        case _:
+            make(wanted)
+    match wanted.mode:
+        case "png_thumbnail":
+            wanted.thumbnail.write_bytes(b"\x89PNG\r\n\x1a\n")
+        case "linked_clip":
+            wanted.output.rename(elsewhere := wanted.output.with_name("elsewhere"))
+            wanted.output.symlink_to(elsewhere)
+    print("progress 1.0", file=sys.stderr)
+    print("no result" if wanted.mode == "no_result" else json.dumps({"damage": [DAMAGE]}))
+
+
+main()

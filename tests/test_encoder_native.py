@@ -1,0 +1,123 @@
+"""What the daemon makes of the render worker: a stand-in does one thing wrong at a time."""
+
+from __future__ import annotations
+
+import asyncio
+from dataclasses import replace
+from typing import TYPE_CHECKING
+
+import psutil
+import pytest
+
+from kasm_recd.encoder import Clip, Job, Picture
+from kasm_recd.encoder_native import NativeEncoder
+from kasm_recd.errors import ClipRejected, EncoderMissing, RecdError, WorkerFailed
+from kasm_recd.segment import Damage
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from kasm_recd.process import ChildId, Limits
+
+    MakeJob = Callable[..., Job]
+    RenderArgv = Callable[[str], list[str]]
+
+
+async def test_a_rendered_clip_is_checked_and_told_with_its_damage(
+    roomy: Limits, render_argv: RenderArgv, make_job: MakeJob
+) -> None:
+    job = make_job()
+    shares: list[float] = []
+    children: list[int] = []
+
+    async def on_start(child: ChildId) -> None:
+        children.append(child.pid)
+
+    encoder = NativeEncoder(limits=roomy, argv=render_argv("good"))
+    clip = await encoder.encode(job, on_start=on_start, on_progress=shares.append)
+    damage = Damage(10, 24, "invalid", "a length that is no number")
+    assert clip == Clip(
+        job.folder / "clip.mp4",
+        job.folder / "thumbnail.jpg",
+        2_000,
+        160,
+        120,
+        "native",
+        (damage,),
+    )
+    assert shares == [0.25, 0.5, 1.0]
+    assert len(children) == 1
+
+
+async def test_a_size_of_zero_is_asked_for_as_the_displays_own_made_even(
+    roomy: Limits, render_argv: RenderArgv, make_job: MakeJob
+) -> None:
+    job = make_job(picture=Picture(0, 0, 10, 4_000_000))
+    clip = await NativeEncoder(limits=roomy, argv=render_argv("good")).encode(job)
+    assert (clip.width, clip.height) == (162, 120)
+
+
+@pytest.mark.parametrize(
+    ("mode", "error", "said"),
+    [
+        ("makes_nothing", ClipRejected, "no clip.mp4 was made"),
+        ("linked_clip", ClipRejected, "no clip.mp4 was made"),
+        ("wrong_size", ClipRejected, "size is 162x120, not 160x120"),
+        ("wrong_codec", ClipRejected, "codec is mpeg4, not h264"),
+        ("wrong_pixels", ClipRejected, "pixel format is yuv444p, not yuv420p"),
+        ("oblong", ClipRejected, "square pixels is False, not True"),
+        ("index_last", ClipRejected, "index first is False, not True"),
+        ("half", ClipRejected, r"duration is 1000 ms, not 2000 ms \(± 100 ms\)"),
+        ("sound", ClipRejected, "no video with one picture stream"),
+        ("no_thumbnail", ClipRejected, "no thumbnail.jpg was made"),
+        ("png_thumbnail", ClipRejected, "thumbnail.jpg is no JPEG"),
+        ("no_result", WorkerFailed, "gave no result"),
+        ("fails", WorkerFailed, r"failed: exit code 1 \(the display is 0x0\)"),
+        ("crashes", WorkerFailed, "failed: killed by SIGKILL"),
+    ],
+)
+async def test_what_the_worker_gets_wrong_is_noticed(
+    mode: str,
+    error: type[RecdError],
+    said: str,
+    roomy: Limits,
+    render_argv: RenderArgv,
+    make_job: MakeJob,
+) -> None:
+    with pytest.raises(error, match=said):
+        await NativeEncoder(limits=roomy, argv=render_argv(mode)).encode(make_job())
+
+
+async def test_a_worker_that_hangs_is_ended_at_the_deadline(
+    roomy: Limits, render_argv: RenderArgv, make_job: MakeJob
+) -> None:
+    encoder = NativeEncoder(limits=replace(roomy, deadline_s=1.0), argv=render_argv("hangs"))
+    with pytest.raises(WorkerFailed, match="ran past its deadline of 1 s"):
+        await encoder.encode(make_job())
+    assert psutil.Process().children() == []
+
+
+async def test_cancellation_ends_the_worker(
+    roomy: Limits, render_argv: RenderArgv, make_job: MakeJob
+) -> None:
+    encoder = NativeEncoder(limits=roomy, argv=render_argv("hangs"))
+    heard = asyncio.Event()
+    task = asyncio.create_task(encoder.encode(make_job(), on_progress=lambda _: heard.set()))
+    await asyncio.wait_for(heard.wait(), 20)
+    task.cancel()
+    with pytest.raises(asyncio.CancelledError):
+        await task
+    assert psutil.Process().children() == []
+
+
+def test_it_needs_ffprobe_alone(
+    roomy: Limits, monkeypatch: pytest.MonkeyPatch, tmp_path_factory: pytest.TempPathFactory
+) -> None:
+    folder = tmp_path_factory.mktemp("bin")
+    encoder = NativeEncoder(limits=roomy)
+    monkeypatch.setenv("PATH", str(folder))
+    with pytest.raises(EncoderMissing, match="ffprobe is not on PATH") as caught:
+        encoder.available()
+    assert caught.value.hint == "apt-get install ffmpeg"
+    (folder / "ffprobe").touch(mode=0o755)
+    encoder.available()
