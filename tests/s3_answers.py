@@ -20,7 +20,7 @@ SECRET = "wJalrXUtnFEMI-a-secret"  # noqa: S105 - of nobody
 
 @dataclass(frozen=True, slots=True)
 class Answer:
-    """What a server says; ``code`` makes the XML body of an error."""
+    """What a server says; ``code`` makes the XML body of an error, a blank header goes missing."""
 
     status: int = 200
     code: str = ""
@@ -33,7 +33,8 @@ class Answer:
         if self.code:
             text = f"<Error><Code>{self.code}</Code><Message>says so</Message>{self.more}</Error>"
             body = text.encode()
-        headers = {"content-length": str(len(body)), **self.headers}
+        all_headers = {"content-length": str(len(body)), **self.headers}
+        headers = {name: value for name, value in all_headers.items() if value}
         return AWSResponse(url, self.status, headers, _Raw(body))  # type: ignore[arg-type]
 
 

@@ -84,6 +84,14 @@ def test_another_content_is_found_out(
     assert answers.asked == asked.split()
 
 
+def test_a_head_that_does_not_tell_the_length_is_no_end(
+    payload: Callable[[bytes], Payload],
+) -> None:
+    store = s3_store()
+    Answers(store, head({"content-length": ""}), THE_SAME)
+    assert str(store.prove("clip.mp4", payload(CLIP))) == READ
+
+
 def test_a_body_that_ends_early_is_no_proof_and_no_other_content(
     payload: Callable[[bytes], Payload],
 ) -> None:

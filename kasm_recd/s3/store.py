@@ -85,7 +85,7 @@ class S3Store:
         """See the contract: HEAD's checksum, else an ETag that is the MD5, else all the bytes."""
         with self._talking("prove", key), opened(payload, stop=self._stop) as body:
             head = self._client.head_object(Bucket=self._bucket, Key=key, ChecksumMode="ENABLED")
-            if head["ContentLength"] != payload.size:
+            if head.get("ContentLength", payload.size) != payload.size:
                 raise self._taken(key)
             if stated := _whole_sha256(head):
                 if stated != payload.sha256:
