@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from kasm_recd.errors import IllegalMove, KeyTaken, NameInUse
+from kasm_recd.errors import IllegalMove, JournalCorrupt, KeyTaken, NameInUse
 from kasm_recd.journal import Journal
 from kasm_recd.segment import (
     Artifact,
@@ -351,3 +351,18 @@ async def test_everything_is_there_after_closing_and_opening(
     assert again.recordings() == recordings
     assert again.session("k-1") == sessions
     await again.close()
+
+
+async def test_a_segment_leads_to_its_recording_and_its_session(
+    journal: Journal, seal_one: SealOne, add_recording: AddRecording
+) -> None:
+    await add_recording(journal, "k-1")
+    segment = await seal_one(journal)
+
+    recording = journal.source(segment)
+    assert recording == journal.recording(segment.recording_id)
+    assert journal.owner(segment) == journal.owner(recording) == journal.session("k-1")
+    with pytest.raises(JournalCorrupt, match="no session 99"):
+        journal.owner(segment.evolve(session_id=99))
+    with pytest.raises(JournalCorrupt, match="no recording 99"):
+        journal.source(segment.evolve(recording_id=99))
