@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import string
+import time
 from dataclasses import replace
 
 import pytest
@@ -172,6 +173,18 @@ def test_every_one_of_kasms_variables_is_filled_in() -> None:
         "2024-05-02",  # in UTC
         "1714600000123.mp4",  # milliseconds
     ]
+
+
+def test_dates_do_not_depend_on_the_machines_time_zone(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("TZ", "Pacific/Kiritimati")  # 14 hours ahead
+    time.tzset()
+    try:
+        assert key_of("s3://bucket/{created_date}/{start_date}.mp4") == (
+            "2024-05-01/2024-05-02.0007.mp4"
+        )
+    finally:
+        monkeypatch.undo()
+        time.tzset()
 
 
 def test_with_current_epoch_a_key_has_no_number() -> None:
