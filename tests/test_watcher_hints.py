@@ -137,6 +137,7 @@ def test_a_close_follows_its_file_to_a_new_name_and_ends_with_it(watched: Watche
         assert set(watched.hints.take_closes()) == {"new name", "last"}
 
 
+@pytest.mark.filterwarnings("ignore:Callback with id .* already exists:RuntimeWarning")
 def test_new_sub_folders_are_watched(watched: Watched) -> None:
     (watched.folder / "a" / "b").mkdir(parents=True)
     watched.settle()

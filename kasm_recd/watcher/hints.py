@@ -14,6 +14,7 @@ import contextlib
 import os
 import threading
 import time
+import warnings
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Final
@@ -40,6 +41,10 @@ if TYPE_CHECKING:
     from watchdog.observers.api import BaseObserver
 
 log = get_logger(__name__)
+
+# `mkdir -p a/b` can be met twice, by the event and by the walk that follows it: watchdog copes, and
+# warns each time.
+warnings.filterwarnings("ignore", "Callback with id .* already exists", RuntimeWarning)
 
 EVENTS: Final[list[type[FileSystemEvent]]] = [
     DirCreatedEvent,
