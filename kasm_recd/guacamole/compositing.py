@@ -121,6 +121,8 @@ def composite(target: Words, source: Words | np.uint32, operator: Operator) -> N
 
 def composite_faded(target: Words, source: Words, alpha: int) -> None:
     """Draw ``source`` at an opacity of ``alpha``, 0 to 255, over ``target`` in place."""
+    if alpha == 0:
+        return
     share = np.uint16(alpha + 1)
     for below, above in _strips(target, source):
         hiding = np.uint32(0xFFFF) - above[..., 3:] * share

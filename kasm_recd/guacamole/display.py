@@ -8,6 +8,7 @@ those of https://guacamole.apache.org/doc/gug/protocol-reference.html.
 from __future__ import annotations
 
 from collections import Counter
+from contextlib import contextmanager
 from types import MappingProxyType
 from typing import TYPE_CHECKING, ClassVar, Final
 
@@ -23,7 +24,7 @@ from kasm_recd.guacamole.streams import ImageStream, ImageStreams
 from kasm_recd.segment import Damage
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Mapping
+    from collections.abc import Callable, Iterator, Mapping
 
     from kasm_recd.guacamole.instructions import Instruction
     from kasm_recd.guacamole.pixels import Bytes, Words
@@ -90,6 +91,16 @@ class Display:
             self.version += 1
             self._screen.touch(layer, changed)
 
+    @contextmanager
+    def _rearranging(self, layer: Layer) -> Iterator[None]:
+        """``layer`` looks or lies otherwise after the ``with`` block; a buffer is never seen."""
+        if layer.index < ROOT:
+            yield
+            return
+        with self._screen.rearranging(layer):
+            yield
+        self.version += 1
+
     # -- one method an instruction; its arguments are those of the protocol -------------------
 
     def _blob(self, args: tuple[bytes, ...]) -> None:
@@ -124,9 +135,8 @@ class Display:
             return
         layer = self.layers.at(index)
         self.streams.drop_to(layer)
-        with self._screen.rearranging(layer):
+        with self._rearranging(layer):
             self.layers.dispose(index)
-        self._rearranged(layer)
 
     def _end(self, args: tuple[bytes, ...]) -> None:
         (index,) = _numbers(args, 1)
@@ -152,9 +162,8 @@ class Display:
         if index <= ROOT or parent < ROOT:
             return
         layer = self.layers.at(index)
-        with self._screen.rearranging(layer):
+        with self._rearranging(layer):
             layer.move(self.layers.at(parent), x, y, z)
-        self._rearranged(layer)
 
     def _rect(self, args: tuple[bytes, ...]) -> None:
         index, x, y, width, height = _numbers(args, 5)
@@ -167,16 +176,14 @@ class Display:
         if index < ROOT:
             return
         layer = self.layers.at(index)
-        with self._screen.rearranging(layer):
+        with self._rearranging(layer):
             layer.alpha = min(max(alpha, 0), 255)
-        self._rearranged(layer)
 
     def _size(self, args: tuple[bytes, ...]) -> None:
         index, width, height = _numbers(args, 3)
         layer = self.layers.at(index)
-        with self._screen.rearranging(layer):
+        with self._rearranging(layer):
             layer.resize(width, height)
-        self._rearranged(layer)
 
     def _stream(self, args: tuple[bytes, ...]) -> None:
         """Sound or video begins on a stream; neither is shown."""
@@ -184,10 +191,6 @@ class Display:
 
     def _pointed(self) -> None:
         if self.pointer.position is not None:
-            self.version += 1
-
-    def _rearranged(self, layer: Layer) -> None:
-        if layer.index >= ROOT:
             self.version += 1
 
     _INSTRUCTIONS: ClassVar[Mapping[str, Callable[[Display, tuple[bytes, ...]], None]]] = (

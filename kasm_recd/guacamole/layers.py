@@ -70,35 +70,41 @@ class Layer(Canvas):
 
 
 class Layers:
-    """All layers and buffers that exist, in the order of their creation."""
+    """All layers and buffers that exist, bounded in number."""
 
     def __init__(self) -> None:
         self.budget = Budget()
         self.root = Layer(ROOT, self.budget)
-        self._by_index: dict[int, Layer] = {ROOT: self.root}
+        self._layers: dict[int, Layer] = {ROOT: self.root}
+        self._buffers: dict[int, Layer] = {}
 
     def __iter__(self) -> Iterator[Layer]:
-        return iter(self._by_index.values())
+        """Layers, then buffers, each in the order of their creation."""
+        yield from self._layers.values()
+        yield from self._buffers.values()
 
     def at(self, index: int) -> Layer:
         """The layer or buffer of that index, made now if it has to be. Raises Undrawable."""
-        layer = self._by_index.get(index)
+        layer = self._kind(index).get(index)
         return self._create(index) if layer is None else layer
 
-    def dispose(self, index: int) -> Layer | None:
+    def dispose(self, index: int) -> None:
         """End a layer or buffer; layer 0 stays. Its children are no longer shown."""
-        layer = None if index == ROOT else self._by_index.pop(index, None)
+        layer = None if index == ROOT else self._kind(index).pop(index, None)
         if layer is not None:
             layer.detach()
             layer.release()
-        return layer
+
+    def _kind(self, index: int) -> dict[int, Layer]:
+        return self._buffers if index < ROOT else self._layers
 
     def _create(self, index: int) -> Layer:
-        if len(self._by_index) >= limits.LAYERS:
-            raise Undrawable(f"more than {limits.LAYERS} layers and buffers")
+        kind, limit = self._kind(index), limits.BUFFERS if index < ROOT else limits.LAYERS
+        if len(kind) >= limit:
+            raise Undrawable(f"layer {index}: {limit} of its kind are alive already")
         layer = Layer(index, self.budget)
         if index > ROOT:
             layer.resize(self.root.width, self.root.height)
             layer.move(self.root, 0, 0, 0)
-        self._by_index[index] = layer
+        kind[index] = layer
         return layer

@@ -21,7 +21,8 @@ class Undrawable(Parked):
 CANVAS_PIXELS: Final = 7680 * 4352  # 8K, rounded up as canvases are
 CANVAS_SIDE: Final = 16_384
 TOTAL_PIXELS: Final = 1 << 27  # of all canvases together; 512 MiB when all of it is drawn on
-LAYERS: Final = 2_048  # layers and buffers alive at once; guacd uses a few dozen
+LAYERS: Final = 256  # alive at once; guacd uses a handful
+BUFFERS: Final = 4_096  # alive at once; guacd uses a few dozen
 IMAGE_PIXELS: Final = CANVAS_PIXELS
 OPEN_STREAMS: Final = 64  # guacd's own limit
 STREAM_BYTES: Final = 1 << 26  # received and not yet drawn, of all open streams together

@@ -72,7 +72,6 @@ class Screen:
         self._root = root
         self._pointer = pointer
         self._words: Words = np.zeros((0, 0), np.uint32)
-        self._stack: list[Placed] | None = None
         self._stale = Region()
         self._changed = Region()
         self._pointed_at = NOWHERE  # where the pointer is painted in _words
@@ -89,7 +88,6 @@ class Screen:
         try:
             yield
         finally:
-            self._stack = None
             self._expose(layer)
 
     def touch(self, layer: Layer, rect: Rect) -> None:
@@ -130,8 +128,10 @@ class Screen:
 
     def _expose(self, layer: Layer) -> None:
         """Where ``layer`` and what lies in it is seen now has to be drawn again."""
+        inside: set[Layer | None] = {layer}
         for placed in self._placed():
-            if layer in placed.layer.ancestors:
+            if placed.layer in inside or placed.layer.parent in inside:
+                inside.add(placed.layer)
                 self._stale.add(placed.footprint.cut_to(self.area))
 
     def _flatten(self, rect: Rect) -> None:
@@ -143,20 +143,16 @@ class Screen:
                 continue
             picture = placed.layer.words[part.moved(-placed.x, -placed.y).within]
             below = target[part.moved(-rect.left, -rect.top).within]
-            if placed.alpha < 1:
-                composite_faded(below, picture, round(placed.alpha * 255))
-            else:
+            if placed.alpha == 1:
                 composite(below, picture, OVER)
+            else:
+                composite_faded(below, picture, round(placed.alpha * 255))
 
-    def _placed(self) -> list[Placed]:
-        """The visible layers, the lowest first."""
-        if self._stack is None:
-            self._stack = []
-            waiting = [Placed(self._root, 0, 0, self._root.alpha / 255)]
-            while waiting:
-                placed = waiting.pop()
-                if not placed.layer.visible:
-                    continue
-                self._stack.append(placed)
+    def _placed(self) -> Iterator[Placed]:
+        """The visible layers, the lowest first, and so a parent before its children."""
+        waiting = [Placed(self._root, 0, 0, self._root.alpha / 255)]
+        while waiting:
+            placed = waiting.pop()
+            if placed.layer.visible:
+                yield placed
                 waiting += map(placed.child, reversed(placed.layer.stacked()))
-        return self._stack

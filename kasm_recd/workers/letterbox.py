@@ -21,9 +21,11 @@ if TYPE_CHECKING:
 
 PIXEL_FORMAT: Final = "yuv420p"
 _BLACK: Final = (16, 128, 128)
-#: Changed parts are widened to multiples of this: chroma is shared by 2 x 2 pixels and filtered
-#: over its neighbours, and the encoder works in blocks of 16 anyway.
+_PIXELS_A_SAMPLE: Final = (1, 2, 2)  # of each plane, across and down
+#: Changed parts are widened to multiples of this, as the encoder works in blocks of 16 anyway.
 _BLOCK: Final = 16
+#: Chroma is filtered over so many neighbours: a change reaches that far, and so does what it needs.
+_REACH: Final = 8
 
 
 class Letterbox:
@@ -34,35 +36,51 @@ class Letterbox:
         self.frame.colorspace = Colorspace.ITU709
         self.frame.color_range = ColorRange.MPEG
         self._planes = [_plane(self.frame, index) for index in range(3)]
-        self._place = NOWHERE
         self._reformatter = VideoReformatter()
-        self._source = (0, 0)
+        self._source = NOWHERE  # all of the last picture
+        self._place = NOWHERE  # where it lies in the frame
+        self._blacken()
 
     def put(self, picture: Words, changed: Iterable[Rect]) -> None:
         """Show ``picture``, which differs from the last one in ``changed`` alone."""
         rows, columns = picture.shape
         whole = Rect(0, 0, columns, rows)
-        if (columns, rows) != self._source:
-            self._source = (columns, rows)
+        if whole != self._source:
+            self._source = whole
             self._place = fitted(columns, rows, self.frame.width, self.frame.height)
-            for plane, black in zip(self._planes, _BLACK, strict=True):
-                plane[...] = black
+            self._blacken()
             changed = [whole]
         if whole.empty:
             return
-        if (self._place.width, self._place.height) != self._source:
-            self._convert(picture, self._place)
-            return
-        for rect in changed:
-            part = _widened(rect).cut_to(whole)
-            self._convert(picture[part.within], part.moved(self._place.left, self._place.top))
+        if self._convertible_in_parts:
+            for rect in changed:
+                self._put_part(picture, _widened(_grown(rect), _BLOCK).cut_to(whole))
+        else:
+            frame = self._converted(picture, self._place)
+            self._paste(frame, Rect(0, 0, frame.width, frame.height), self._place)
 
-    def _convert(self, part: Words, place: Rect) -> None:
-        """Put ``part`` of a picture at ``place`` of the frame, scaled if it has another size."""
-        frame = self._reformatter.reformat(
-            VideoFrame.from_numpy_buffer(octets(part), "rgba"),
-            place.width,
-            place.height,
+    @property
+    def _convertible_in_parts(self) -> bool:
+        """Nothing is scaled; at an odd size chroma would be, by a little."""
+        same = (self._place.width, self._place.height) == (self._source.width, self._source.height)
+        return same and self._place.width % 2 == self._place.height % 2 == 0
+
+    def _blacken(self) -> None:
+        for plane, black in zip(self._planes, _BLACK, strict=True):
+            plane[...] = black
+
+    def _put_part(self, picture: Words, part: Rect) -> None:
+        around = _grown(part).cut_to(self._source)
+        frame = self._converted(picture[around.within], around)
+        inside = part.moved(-around.left, -around.top)
+        self._paste(frame, inside, part.moved(self._place.left, self._place.top))
+
+    def _converted(self, picture: Words, size: Rect) -> VideoFrame:
+        """``picture`` as YUV, scaled if ``size`` is another than its own."""
+        return self._reformatter.reformat(
+            VideoFrame.from_numpy_buffer(octets(picture), "rgba"),
+            size.width,
+            size.height,
             PIXEL_FORMAT,
             dst_colorspace=Colorspace.ITU709,
             src_color_range=ColorRange.JPEG,
@@ -70,11 +88,12 @@ class Letterbox:
             interpolation=Interpolation.BICUBIC,
             threads=1,
         )
-        for index, target in enumerate(self._planes):
-            plane = _plane(frame, index)
-            top, left = (place.top, place.left) if index == 0 else (place.top // 2, place.left // 2)
-            height, width = plane.shape
-            target[top : top + height, left : left + width] = plane
+
+    def _paste(self, source: VideoFrame, part: Rect, place: Rect) -> None:
+        """Put ``part`` of ``source`` at ``place``, of the same size, of the frame."""
+        for index, (plane, pixels) in enumerate(zip(self._planes, _PIXELS_A_SAMPLE, strict=True)):
+            samples = _plane(source, index)[_shrunk(part, pixels).within]
+            plane[_shrunk(place, pixels).within] = samples
 
 
 def fitted(width: int, height: int, frame_width: int, frame_height: int) -> Rect:
@@ -90,13 +109,20 @@ def fitted(width: int, height: int, frame_width: int, frame_height: int) -> Rect
     return Rect.sized(left, top, shown_width, shown_height)
 
 
-def _widened(rect: Rect) -> Rect:
-    return Rect(
-        rect.left // _BLOCK * _BLOCK,
-        rect.top // _BLOCK * _BLOCK,
-        -(-rect.right // _BLOCK) * _BLOCK,
-        -(-rect.bottom // _BLOCK) * _BLOCK,
-    )
+def _shrunk(rect: Rect, by: int) -> Rect:
+    """All of ``rect``, counted in units of ``by`` pixels."""
+    return Rect(rect.left // by, rect.top // by, -(-rect.right // by), -(-rect.bottom // by))
+
+
+def _grown(rect: Rect) -> Rect:
+    left, top, right, bottom = rect
+    return Rect(left - _REACH, top - _REACH, right + _REACH, bottom + _REACH)
+
+
+def _widened(rect: Rect, to: int) -> Rect:
+    """All of ``rect``, at multiples of ``to``."""
+    units = _shrunk(rect, to)
+    return Rect(units.left * to, units.top * to, units.right * to, units.bottom * to)
 
 
 def _plane(frame: VideoFrame, index: int) -> Bytes:

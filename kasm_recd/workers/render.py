@@ -16,7 +16,6 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final
 
 from kasm_recd.errors import RecdError, Unplayable
-from kasm_recd.guacamole.contents import display_size
 from kasm_recd.guacamole.display import Display
 from kasm_recd.guacamole.instructions import read
 from kasm_recd.segment import Damage
@@ -52,10 +51,10 @@ def render(options: argparse.Namespace) -> dict[str, Any]:
     )
     thumbnail = b""
     for moment in schedule.frames(_instructions(options.input, progress=True)):
+        if not thumbnail and clip.frames and 2 * moment > clock.end:
+            thumbnail = clip.thumbnail()  # of what is seen in the middle
         picture = display.paint(pointer=options.pointer)
         clip.show(picture, display.take_changed(), moment)
-        if not thumbnail and 2 * moment >= clock.end:
-            thumbnail = clip.thumbnail()
     if not clip.frames:
         raise Unplayable(f"{options.input} has no sync, so nothing is ever shown")
     options.thumbnail.write_bytes(thumbnail or clip.thumbnail())
@@ -70,12 +69,13 @@ def render(options: argparse.Namespace) -> dict[str, Any]:
 
 
 def _own_size(body: Path) -> tuple[int, int]:
-    """The first size of the display that is not 0x0. Raises Unplayable."""
+    """The first size that the display takes and that is not 0x0. Raises Unplayable."""
+    display = Display()
     for instruction in _instructions(body):
         if instruction.opcode == "size":
-            size = display_size(instruction)
-            if size is not None and all(size):
-                return size
+            display.apply(instruction)
+            if all(display.size):
+                return display.size
     raise Unplayable(f"{body} never gives the display a size")
 
 

@@ -63,6 +63,7 @@ class Clip:
             "maxrate": str(bitrate),
             "bufsize": str(2 * bitrate),
             "bf": "0",
+            "rc-lookahead": "5",
             "forced-idr": "1",
         }
         self._keyframe_due = 0
