@@ -8,9 +8,10 @@ folder was made by an attempt that a crash cut off before the journal heard of i
 from __future__ import annotations
 
 import asyncio
+import errno
 import secrets
 from dataclasses import dataclass, replace
-from typing import TYPE_CHECKING, Any, Literal
+from typing import TYPE_CHECKING, Any, Final, Literal
 
 from kasm_recd import disk, manifest
 from kasm_recd.encoder import Job, choose
@@ -27,6 +28,8 @@ if TYPE_CHECKING:
     from kasm_recd.process import ChildId
 
 log = get_logger(__name__)
+
+NO_ROOM: Final = (errno.ENOSPC, errno.EDQUOT)
 
 
 @dataclass(frozen=True, slots=True)
@@ -143,7 +146,7 @@ class EncodeStage:
 
     async def _put_back(self, segment: Segment, error: RecdError | OSError) -> Segment:
         """The segment waits for its next attempt; a full disk is not the segment's fault."""
-        full = isinstance(error, DiskFull) or disk.is_full(self._segments)
+        full = isinstance(error, DiskFull) or getattr(error, "errno", None) in NO_ROOM
         attempts = segment.encode_attempts + (0 if full else 1)
         wait = self._policy.back_off_s * 4 ** max(0, attempts - 1)
         if attempts >= self._policy.attempts:

@@ -13,7 +13,7 @@ from rich.progress import BarColumn, Progress, TextColumn, TimeElapsedColumn
 
 from kasm_recd import process
 from kasm_recd.encoder import Job, Picture, choose
-from kasm_recd.errors import RecdError, Unplayable, WorkerFailed
+from kasm_recd.errors import RecdError, Unplayable
 from kasm_recd.recorder import build_encoders, worker_limits
 from kasm_recd.segment import contents_from_json
 
@@ -23,6 +23,7 @@ if TYPE_CHECKING:
     from rich.console import Console
 
     from kasm_recd.encoder import Clip
+    from kasm_recd.segment import Contents
 
     EncoderName = Literal["auto", "native", "guacenc"]
 
@@ -74,14 +75,19 @@ def encode(
     return OK
 
 
-async def _encode(
-    file: Path, folder: Path, wanted: EncoderName, picture: Picture, report: Callable[[float], None]
-) -> Clip:
+async def take_in(file: Path, folder: Path) -> tuple[Path, Contents]:
+    """A copy of a recording in ``folder``, and what it holds; raises WorkerFailed."""
     body = folder / "body.guac"
     found = await _worker(
         "cut", folder, "--input", str(file), "--start", "0", "--output", str(body)
     )
-    contents = contents_from_json(found["contents"])
+    return body, contents_from_json(found["contents"])
+
+
+async def _encode(
+    file: Path, folder: Path, wanted: EncoderName, picture: Picture, report: Callable[[float], None]
+) -> Clip:
+    body, contents = await take_in(file, folder)
     if contents.empty or contents.last_sync is None:
         raise Unplayable(
             f"{file} has nothing that a clip could show",
@@ -101,11 +107,8 @@ async def _encode(
 
 
 async def _worker(name: str, folder: Path, *arguments: str) -> dict[str, Any]:
-    done = await process.run(
-        process.worker_argv(name, *arguments), folder=folder, limits=worker_limits()
-    )
-    if done.code != 0:
-        raise WorkerFailed(f"{name} failed: {done.stderr_tail.strip()}")
+    argv = process.worker_argv(name, *arguments)
+    done = await process.run(argv, folder=folder, limits=worker_limits(), check=True)
     found: dict[str, Any] = json.loads(done.stdout.splitlines()[-1])
     return found
 

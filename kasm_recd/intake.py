@@ -154,9 +154,10 @@ class Intake:
         if not metadata:
             log.warning("recording.unannounced", path=str(path))
         announced = isinstance(metadata.get("kasm_id"), str) and bool(metadata["kasm_id"])
-        fields: dict[str, Any] = {key: str(metadata.get(key, "")) for key in METADATA}
+        fields: dict[str, Any] = {key: _text(metadata.get(key, "")) for key in METADATA}
         # A folder may hold the name of another folder's recording: the path tells them apart.
-        kasm_id = str(metadata["kasm_id"]) if announced else f"unannounced:{path.with_name(name)}"
+        given = metadata["kasm_id"] if announced else f"unannounced:{path.with_name(name)}"
+        kasm_id = _text(given)
         known = self._journal.session(kasm_id)
         if known is not None:
             return known
@@ -169,6 +170,11 @@ class Intake:
                 **fields,
             )
         )
+
+
+def _text(value: object) -> str:
+    """A text that UTF-8 can hold: a file's name or a JSON string may have half a character."""
+    return str(value).encode(errors="backslashreplace").decode()
 
 
 def _read_metadata(sidecar: Path) -> dict[str, Any]:

@@ -106,7 +106,8 @@ def compose(
 
 def write(folder: Path, manifest: Mapping[str, Any]) -> Artifact:
     """Puts the manifest into the segment's folder, durably, and gives it as an artifact."""
-    text = json.dumps(manifest, ensure_ascii=False, indent=1).encode()
+    # A file name that is no UTF-8 has halves of characters; escaped, they are valid JSON.
+    text = json.dumps(manifest, ensure_ascii=False, indent=1).encode(errors="backslashreplace")
     disk.write_atomically(folder / NAME, text + b"\n")
     return artifact(folder, "manifest")
 

@@ -17,7 +17,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from kasm_recd import clock, disk, process, sidecar
-from kasm_recd.errors import DiskFull, RecordingChanged, WorkerFailed
+from kasm_recd.errors import RecordingChanged, WorkerFailed
 from kasm_recd.log import get_logger
 from kasm_recd.segment import (
     Contents,
@@ -120,6 +120,7 @@ class Segmenter:
 
         Raises:
             Retried: the cut is to be made again later; nothing was changed.
+            OSError: the spool cannot be written; as above.
         """
         recording = self._journal.recording(recording_id)
         if recording is None or recording.state is not RecordingState.FINISHED:
@@ -175,11 +176,7 @@ class Segmenter:
             *("--start", str(recording.consumed)),
             *("--output", str(body)),
         )
-        done = await process.run(argv, folder=body.parent, limits=self._limits)
-        if done.code != 0:
-            if disk.is_full(body.parent):
-                raise DiskFull(f"no room in the spool for {recording.path}")
-            raise WorkerFailed(f"cut of {recording.path} failed: {done.stderr_tail}")
+        done = await process.run(argv, folder=body.parent, limits=self._limits, check=True)
         try:
             found = json.loads(done.stdout.splitlines()[-1])
             contents = contents_from_json(found["contents"])

@@ -114,6 +114,15 @@ async def test_a_pipe_beside_a_recording_holds_up_nobody(taking: Taking, tmp_pat
     assert not taking.journal.owner(recording).announced
 
 
+async def test_names_and_metadata_need_not_be_text(taking: Taking, tmp_path: Path) -> None:
+    name = os.fsdecode(b"x-\xff")
+    first = await taking.take(sighting(tmp_path / name))
+    assert Path(first.path).name == name
+    (tmp_path / "y.json").write_text('{"kasm_id": "k-\\ud800", "username": "\\udfff"}')
+    second = await taking.take(sighting(tmp_path / "y", identity=Identity(1, 8, 8, 4, "o")))
+    assert taking.journal.owner(second).kasm_id == "k-\\ud800"
+
+
 async def test_the_same_name_in_two_folders_is_two_sessions(taking: Taking) -> None:
     first = await taking.take(sighting("/rec/a/x"))
     second = await taking.take(sighting("/rec/b/x", identity=Identity(1, 9, 9, 4, "other")))

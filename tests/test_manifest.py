@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import json
+import os
 from typing import TYPE_CHECKING, Any
 
 import pytest
@@ -61,6 +62,13 @@ def test_a_finished_folder_is_adopted_with_every_artifact(folder: Path) -> None:
     assert adopted is not None
     assert [item.role for item in adopted[1]] == ["clip", "thumbnail", "manifest"]
     assert adopted[1][-1] == own
+
+
+def test_a_recordings_name_need_not_be_text(folder: Path) -> None:
+    described = composed(folder) | {"recording": {"id": 7, "name": os.fsdecode(b"x-\xff")}}
+    manifest.write(folder, described)
+    written = json.loads((folder / manifest.NAME).read_bytes())
+    assert os.fsencode(written["recording"]["name"]) == b"x-\xff"
 
 
 def test_a_folder_without_a_manifest_is_not_finished(folder: Path) -> None:
