@@ -59,7 +59,7 @@ def test_an_announced_recording_becomes_a_clip_beside_its_manifest(
     writer.close()
 
     clips = daemon.folder / "clips"
-    wait_until(lambda: (clips / "k-1.0000.json").exists(), "the manifest is stored")
+    wait_until((clips / "k-1.0000.json").exists, "the manifest is stored")
     wait_until(daemon.idle, "nothing is at work")
     manifest = json.loads((clips / "k-1.0000.json").read_bytes())
     assert manifest["session"]["username"] == "Zoë"
