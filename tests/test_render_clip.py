@@ -22,13 +22,15 @@ if TYPE_CHECKING:
     from tests.fixtures_render import Rendered
 
 
-def _recording(*moments: int, width: int = 64, height: int = 64) -> bytes:
-    """A ``sync`` at each moment; each shows another grey."""
+def _recording(
+    *moments: int, width: int = 64, height: int = 64, changing: tuple[int, int] | None = None
+) -> bytes:
+    """A ``sync`` at each moment; each shows another grey, all over or in the upper left corner."""
     written = [encode("size", 0, width, height)]
     for number, moment in enumerate(moments):
         grey = 40 + number * 37 % 200
         written += [
-            encode("rect", 0, 0, 0, width, height),
+            encode("rect", 0, 0, 0, *(changing or (width, height))),
             encode("cfill", 14, 0, grey, grey, grey, 255),
             encode("sync", 1_000 + moment),
         ]
@@ -82,7 +84,8 @@ def test_frames_have_the_times_of_their_syncs(rendered: Callable[..., Rendered])
 def test_there_is_a_keyframe_every_few_seconds_of_content(
     rendered: Callable[..., Rendered],
 ) -> None:
-    clip = rendered(_recording(*range(0, 30_000, 100)), end=31_000)
+    moments = range(0, 30_000, 250)
+    clip = rendered(_recording(*moments, width=320, height=240, changing=(8, 8)), end=31_000)
     keyframes = clip.moments(keyframes=True)
     assert keyframes[0] == 0
     gaps = [later - earlier for earlier, later in pairwise(keyframes)]
