@@ -175,3 +175,4 @@ def test_it_runs_as_a_program_and_tells_its_progress(
     assert json.loads(done.stdout)["duration_ms"] == 7_366
     assert all(line.startswith("progress ") for line in done.stderr.splitlines())
     assert done.stderr
+    assert {path.stat().st_mode & 0o777 for path in tmp_path.iterdir()} == {0o600}

@@ -8,47 +8,56 @@ could not be done. Progress goes to stderr as lines such as ``progress 0.42``.
 from __future__ import annotations
 
 import argparse
-import json
+import os
 import sys
 import time
 from dataclasses import asdict
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final
 
-from kasm_recd.errors import RecdError, Unplayable
+from av.error import FFmpegError
+
+from kasm_recd.errors import Unplayable, WorkerFailed
 from kasm_recd.guacamole.display import Display
-from kasm_recd.guacamole.instructions import read
-from kasm_recd.segment import Damage
+from kasm_recd.guacamole.instructions import Instruction, read
+from kasm_recd.workers.files import opened, pieces
 from kasm_recd.workers.frames import Clock, Schedule
+from kasm_recd.workers.program import answer
 from kasm_recd.workers.video import Clip
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
 
-    from kasm_recd.guacamole.instructions import Instruction
-
-CHUNK_BYTES: Final = 1 << 18
 PROGRESS_INTERVAL_S: Final = 0.2
 
 
 def render(options: argparse.Namespace) -> dict[str, Any]:
     """Make the clip and its thumbnail; returns what is printed.
 
-    Raises OSError, and Unplayable when the segment has nothing to show.
+    Raises OSError, WorkerFailed when the video library gives up, and Unplayable when the segment
+    has nothing to show.
     """
     width, height = options.width, options.height
     if not (width and height):
         width, height = _own_size(options.input)
+    try:
+        clip = Clip(
+            options.output,
+            width=width + width % 2,
+            height=height + height % 2,
+            framerate=options.framerate,
+            bitrate=options.bitrate,
+            threads=options.threads,
+        )
+        return _filled(clip, options)
+    except FFmpegError as error:
+        raise WorkerFailed(f"video of {width}x{height}: {error}") from error
+
+
+def _filled(clip: Clip, options: argparse.Namespace) -> dict[str, Any]:
+    """Put all frames into ``clip`` and finish it."""
     display, clock = Display(), Clock(options.end_timestamp)
     schedule = Schedule(display, clock, framerate=options.framerate)
-    clip = Clip(
-        options.output,
-        width=width + width % 2,
-        height=height + height % 2,
-        framerate=options.framerate,
-        bitrate=options.bitrate,
-        threads=options.threads,
-    )
     thumbnail = b""
     for moment in schedule.frames(_instructions(options.input, progress=True)):
         if not thumbnail and clip.frames and 2 * moment > clock.end:
@@ -80,20 +89,15 @@ def _own_size(body: Path) -> tuple[int, int]:
 
 
 def _instructions(body: Path, *, progress: bool = False) -> Iterator[Instruction]:
-    for found in read(_chunks(body, progress=progress)):
-        if not isinstance(found, Damage):  # the cut has named it already
-            yield found
-
-
-def _chunks(body: Path, *, progress: bool) -> Iterator[bytes]:
-    reported = 0.0
-    with body.open("rb") as stream:
-        size = body.stat().st_size
-        while chunk := stream.read(CHUNK_BYTES):
+    """All that can be read; what cannot, the cut has named already."""
+    size, reported = body.stat().st_size, 0.0
+    with opened(body) as descriptor:
+        for found in read(pieces(descriptor)):
+            if isinstance(found, Instruction):
+                yield found
             if progress and time.monotonic() - reported >= PROGRESS_INTERVAL_S:
                 reported = time.monotonic()
-                sys.stderr.write(f"progress {stream.tell() / size:.3f}\n")
-            yield chunk
+                sys.stderr.write(f"progress {found.end / size:.3f}\n")
 
 
 def _parser() -> argparse.ArgumentParser:
@@ -114,14 +118,9 @@ def _parser() -> argparse.ArgumentParser:
 def main(arguments: Sequence[str] | None = None) -> int:
     """Run the program; returns its exit code."""
     options = _parser().parse_args(arguments)
-    try:
-        result = render(options)
-    except (RecdError, OSError) as error:
-        sys.stderr.write(f"render: {error}\n")
-        return 1
-    sys.stdout.write(json.dumps(result) + "\n")
-    return 0
+    return answer("render", lambda: render(options))
 
 
 if __name__ == "__main__":
+    os.umask(0o077)  # clip and thumbnail are the daemon's alone
     sys.exit(main())
