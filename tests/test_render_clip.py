@@ -176,3 +176,14 @@ def test_it_runs_as_a_program_and_tells_its_progress(
     assert all(line.startswith("progress ") for line in done.stderr.splitlines())
     assert done.stderr
     assert {path.stat().st_mode & 0o777 for path in tmp_path.iterdir()} == {0o600}
+
+
+def test_a_size_that_the_codec_refuses_is_a_failure_in_words(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    (tmp_path / "body").write_bytes(_recording(0))
+    options = ["--output", str(tmp_path / "c.mp4"), "--thumbnail", str(tmp_path / "t.jpg")]
+    options += ["--width", "20000", "--height", "16", "--framerate", "2", "--bitrate", "1000000"]
+    code = render.main(["--input", str(tmp_path / "body"), *options, "--end-timestamp", "2000"])
+    assert code == 1
+    assert "render: video of 20000x16" in capsys.readouterr().err
