@@ -137,7 +137,9 @@ class _Attempt:
         job, rate = self._job, self._job.picture.framerate
         seconds = max(job.duration_ms, job.frame_ms) / 1000
         colours = "in_color_matrix=bt601:out_color_matrix=bt709:in_range=tv:out_range=tv"
-        filters = f"fps={rate}:eof_action=pass,scale={colours},setsar=1,tpad=stop=-1:stop_mode=clone"
+        filters = (
+            f"fps={rate}:eof_action=pass,scale={colours},setsar=1,tpad=stop=-1:stop_mode=clone"
+        )
 
         def heard(line: str) -> bool:
             if time := _TIME.match(line):
