@@ -1,8 +1,9 @@
 """The encoding stage: a sealed segment becomes a checked clip, or goes up raw.
 
 Takes segments from the queue's slots, gives each attempt a folder of its own, and publishes what
-the encoder made: clip, thumbnail, and last the manifest. A manifest that already lies in the segment's
-folder was made by an attempt that a crash cut off before the journal heard of it; it is adopted.
+the encoder made: clip, thumbnail, and last the manifest. A manifest that already lies in the
+segment's folder was made by an attempt that a crash cut off before the journal heard of it; it is
+adopted.
 """
 
 from __future__ import annotations

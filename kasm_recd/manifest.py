@@ -1,8 +1,8 @@
 """The manifest: what a clip proves, in JSON beside it.
 
 Made once, before a segment is ``encoded`` or ``raw``, and never again: it names the digests of
-every file that goes up with it, so a manifest in the store can be held against the objects beside it. It
-does not name its own key: the files of a segment share a stem, whatever that stem became.
+every file that goes up with it, so a manifest in the store can be held against the objects beside
+it. It does not name its own key: the files of a segment share a stem, whatever that stem became.
 
 All times are UTC in ISO 8601 with milliseconds; all sizes are bytes; digests are hex SHA-256.
 """

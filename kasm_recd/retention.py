@@ -1,8 +1,8 @@
 """The only place that deletes bytes of a session, and why each may go.
 
 Three reasons, no fourth: a recording of which every byte lies in sealed segments; a segment that
-the journal calls ``stored``, which it does only after proof; a segment that could not be stored before
-its retention period ended, which is a loss and is said so, file by file, at critical level.
+the journal calls ``stored``, which it does only after proof; a segment that could not be stored
+before its retention period ended, which is a loss and is said so, file by file, at critical level.
 """
 
 from __future__ import annotations

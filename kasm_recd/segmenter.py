@@ -17,7 +17,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from kasm_recd import clock, disk, process, sidecar
-from kasm_recd.errors import RecordingChanged, WorkerFailed
+from kasm_recd.errors import IllegalMove, RecordingChanged, WorkerFailed
 from kasm_recd.log import get_logger
 from kasm_recd.segment import (
     Contents,
@@ -130,7 +130,12 @@ class Segmenter:
         if segment is not None:
             log.info("segment.sealed", length=segment.length, **segment.log_context())
             self._on_sealed(segment)
-        drained = await self._journal.move_recording(recording_id, RecordingEvent.DRAIN)
+        try:
+            drained = await self._journal.move_recording(recording_id, RecordingEvent.DRAIN)
+        except IllegalMove:
+            # It grew again while it was cut: what was sealed is sealed, the rest is cut later.
+            log.warning("recording.reopened_while_cut", **recording.log_context())
+            return
         self._on_drained(drained)
 
     async def _check_size(self, recording: Recording) -> float:

@@ -9,7 +9,6 @@ import signal
 import subprocess
 import sys
 import time
-from pathlib import Path
 from typing import TYPE_CHECKING, Any, Self
 
 import psutil
@@ -20,6 +19,7 @@ from kasm_recd.errors import ControlRefused
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
+    from pathlib import Path
 
     from tests.swift_server import SwiftServer
 
@@ -86,7 +86,7 @@ class DaemonProcess:
             if self.process.poll() is not None:
                 pytest.fail(f"the daemon ended: {self.log.read_text()[-3000:]}")
             try:
-                return self.ask("GET", "/v1/health")[0] == 200
+                return bool(self.ask("GET", "/v1/health")[0] == 200)
             except ControlRefused:
                 return False
 

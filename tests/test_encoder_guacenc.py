@@ -9,7 +9,6 @@ import sys
 from dataclasses import replace
 from typing import TYPE_CHECKING
 
-import psutil
 import pytest
 
 from kasm_recd.encoder import Clip, Job, Picture
@@ -23,6 +22,7 @@ if TYPE_CHECKING:
     from pathlib import Path
 
     from kasm_recd.process import ChildId, Limits
+    from tests.fixtures_process import Children
 
     Standin = Callable[..., None]
     MakeJob = Callable[..., Job]
@@ -163,13 +163,17 @@ async def test_an_ffmpeg_that_stops_short_is_noticed(
 
 
 async def test_a_guacenc_that_hangs_is_ended_at_the_deadline(
-    roomy: Limits, copy_argv: list[str], standin_guacenc: Standin, make_job: MakeJob
+    roomy: Limits,
+    copy_argv: list[str],
+    standin_guacenc: Standin,
+    make_job: MakeJob,
+    new_children: Children,
 ) -> None:
     standin_guacenc("hangs")
     encoder = GuacencEncoder(limits=replace(roomy, deadline_s=2.0), mend_argv=copy_argv)
     with pytest.raises(WorkerFailed, match=r"2 s"):
         await encoder.encode(make_job())
-    assert psutil.Process().children() == []
+    assert new_children() == []
 
 
 async def test_the_deadline_is_for_all_programs_together(
@@ -185,7 +189,7 @@ async def test_the_deadline_is_for_all_programs_together(
 
 
 async def test_cancellation_ends_guacenc(
-    encoder: GuacencEncoder, standin_guacenc: Standin, make_job: MakeJob
+    encoder: GuacencEncoder, standin_guacenc: Standin, make_job: MakeJob, new_children: Children
 ) -> None:
     standin_guacenc("hangs")
     mended = asyncio.Event()
@@ -194,7 +198,7 @@ async def test_cancellation_ends_guacenc(
     task.cancel()
     with pytest.raises(asyncio.CancelledError):
         await task
-    assert psutil.Process().children() == []
+    assert new_children() == []
 
 
 async def test_a_full_disk_is_said_to_be_one(

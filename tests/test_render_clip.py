@@ -133,6 +133,20 @@ def test_the_thumbnail_shows_the_middle(rendered: Callable[..., Rendered]) -> No
     assert pixels[100, 100].tolist() == pytest.approx([77] * 3, abs=6)
 
 
+def test_the_thumbnail_is_not_of_an_empty_screen_where_there_was_more_to_see(
+    rendered: Callable[..., Rendered],
+) -> None:
+    squares = [
+        encode("rect", 0, x, y, 16, 16) + encode("cfill", 14, 0, x, 255 - y, 128, 255)
+        for x in range(0, 320, 32)
+        for y in range(0, 240, 32)
+    ]
+    body = _recording(0, 400, width=320, height=240) + b"".join(squares) + encode("sync", 3_000)
+    with Image.open(rendered(body, end=3_000).thumbnail) as image:
+        small = np.asarray(image.convert("RGB").resize((40, 30)))
+    assert len(np.unique(small.reshape(-1, 3), axis=0)) > 50
+
+
 def test_the_pointer_is_drawn_unless_it_is_not_wanted(rendered: Callable[..., Rendered]) -> None:
     written = [
         _recording(0),

@@ -66,7 +66,7 @@ def _filled(clip: Clip, options: argparse.Namespace) -> dict[str, Any]:
         clip.show(picture, display.take_changed(), moment)
     if not clip.frames:
         raise Unplayable(f"{options.input} has no sync, so nothing is ever shown")
-    options.thumbnail.write_bytes(thumbnail or clip.thumbnail())
+    options.thumbnail.write_bytes(_telling(thumbnail, clip.thumbnail()))
     clip.close(clock.end)
     return {
         "frames": clip.frames,
@@ -75,6 +75,14 @@ def _filled(clip: Clip, options: argparse.Namespace) -> dict[str, Any]:
         "height": clip.height,
         "damage": [asdict(damage) for damage in display.damage],
     }
+
+
+def _telling(middle: bytes, last: bytes) -> bytes:
+    """The thumbnail from the middle, unless the screen was as good as empty then.
+
+    How many bytes a JPEG takes says how much is to be seen in it.
+    """
+    return last if len(last) > 2 * len(middle) else middle
 
 
 def _own_size(body: Path) -> tuple[int, int]:
