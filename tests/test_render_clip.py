@@ -137,9 +137,9 @@ def test_the_thumbnail_is_not_of_an_empty_screen_where_there_was_more_to_see(
     rendered: Callable[..., Rendered],
 ) -> None:
     squares = [
-        encode("rect", 0, x, y, 16, 16) + encode("cfill", 14, 0, x, 255 - y, 128, 255)
-        for x in range(0, 320, 32)
-        for y in range(0, 240, 32)
+        encode("rect", 0, x, y, 8, 8) + encode("cfill", 14, 0, x % 256, 255 - y, 128, 255)
+        for x in range(0, 320, 16)
+        for y in range(0, 240, 16)
     ]
     body = _recording(0, 400, width=320, height=240) + b"".join(squares) + encode("sync", 3_000)
     with Image.open(rendered(body, end=3_000).thumbnail) as image:
