@@ -104,12 +104,12 @@ def drain(socket: Path, *, timeout_s: float) -> int:
 
 
 def rebuild(config: Path | None, *, as_json: bool) -> int:
-    """Makes the journal again from the sidecars in the spool."""
+    """Makes the journal again from the sidecars in the spool; NO where a folder made no sense."""
     loaded = load_settings(config)
     rebuilt = journal.rebuild(loaded.spool_dir / JOURNAL_NAME, loaded.spool_dir)
-    found = {name: str(value) for name, value in asdict(rebuilt).items()}
+    found = asdict(rebuilt)
     if as_json:
-        print(json.dumps(found, indent=1))
+        print(json.dumps(found, indent=1, default=str))
     else:
         Console().print(_status_table(found))
-    return OK
+    return NO if rebuilt.problems else OK

@@ -62,9 +62,6 @@ class DaemonProcess:
 
     def start(self, *, wait: bool = True) -> Self:
         """Starts the daemon and waits until its socket answers."""
-        environ = {
-            name: value for name, value in os.environ.items() if not name.startswith("KASM_RECD_")
-        } | {f"KASM_RECD_{name.upper()}": str(value) for name, value in self.settings.items()}
         with self.log.open("ab") as log:
             self.process = subprocess.Popen(
                 [
@@ -72,13 +69,19 @@ class DaemonProcess:
                     *("--config", str(self.config), "--socket", str(self.socket)),
                 ],
                 cwd=self.folder,
-                env=environ,
+                env=self.environment(),
                 stdout=log,
                 stderr=subprocess.STDOUT,
             )
         if wait:
             self.wait_healthy()
         return self
+
+    def environment(self) -> dict[str, str]:
+        """The daemon's environment: its settings, and none that this machine may have."""
+        foreign = {k: v for k, v in os.environ.items() if not k.startswith("KASM_RECD_")}
+        own = {f"KASM_RECD_{k.upper()}": str(value) for k, value in self.settings.items()}
+        return foreign | own
 
     def wait_healthy(self) -> None:
         def healthy() -> bool:
