@@ -76,13 +76,19 @@ def _status_table(found: dict[str, Any]) -> Table:
     table = Table(show_header=False, box=None, pad_edge=False)
     for name, value in found.items():
         if isinstance(value, dict):
-            shown = "  ".join(f"{key} {inner}" for key, inner in value.items())
+            shown = "\n".join(f"{key}  {_in_words(inner)}" for key, inner in value.items())
         elif name.endswith("_at") and isinstance(value, int | float):
             shown = datetime.fromtimestamp(value, UTC).isoformat(timespec="seconds")
         else:
             shown = "-" if value is None else str(value)
         table.add_row(name, shown)
     return table
+
+
+def _in_words(value: Any) -> str:
+    if isinstance(value, dict):
+        return ", ".join(f"{inner} {key}" for key, inner in value.items() if inner != "")
+    return str(value)
 
 
 def drain(socket: Path, *, timeout_s: float) -> int:

@@ -29,6 +29,7 @@ if TYPE_CHECKING:
 log = get_logger(__name__)
 
 RESTART_S: Final = 2.0  # before a recorder that ran into trouble is made anew
+BEAT_S: Final = 2.0  # how often the watchdog is fed and the status line is brought up to date
 PATIENCE_S: Final = 15.0  # how long a part may be silent before the watchdog is not fed
 
 
@@ -166,15 +167,21 @@ class Daemon:
 
     async def _feed_watchdog(self) -> None:
         """Fed only while every part is alive: a silent part gets the daemon restarted."""
-        interval = watchdog_interval()
+        interval = min(watchdog_interval() or BEAT_S, BEAT_S)
+        told = ""
+        before: list[str] = []
         while True:
-            await asyncio.sleep(interval or PATIENCE_S)
+            await asyncio.sleep(interval)
             silent = self._recorder.silent_parts(patience_s=PATIENCE_S) if self._recorder else []
-            if silent:
-                log.critical("daemon.part_silent", parts=silent)
-            else:
+            if not silent:
                 self._notifier.alive()
-                self._notifier.status(self._desk.summary())
+            elif silent != before:
+                log.critical("daemon.part_silent", parts=silent)
+            before = silent
+            summary = self._desk.summary()
+            if summary != told:
+                told = summary
+                self._notifier.status(told)
 
 
 def _expected(error: Exception) -> Exception:
