@@ -11,8 +11,10 @@ import asyncio
 import os
 import signal
 import sys
-import threading
+import time
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
+from threading import enumerate as enumerate_threads
 from typing import TYPE_CHECKING, Final
 
 from kasm_recd import log as logs
@@ -28,6 +30,9 @@ if TYPE_CHECKING:
 
 log = get_logger(__name__)
 
+THREADS: Final = 128
+THREAD_NAME: Final = "kasm-recd-work"
+STOP_S: Final = 2.0  # for threads, once everything else has ended
 RESTART_S: Final = 2.0  # before a recorder that ran into trouble is made anew
 BEAT_S: Final = 2.0  # how often the watchdog is fed and the status line is brought up to date
 PATIENCE_S: Final = 15.0  # how long a part may be silent before the watchdog is not fed
@@ -41,14 +46,24 @@ def run(*, config: Path | None, socket: Path) -> int:
         RecdError: the socket cannot be had.
     """
     logs.configure()
-    asyncio.run(Daemon(config, socket).run())
-    left = [thread.name for thread in threading.enumerate() if not thread.daemon]
-    if left != [threading.current_thread().name]:
-        # A thread in a hung system call cannot be cancelled; all that counts is in the journal.
-        log.warning("daemon.threads_left", threads=left)
-        sys.stdout.flush()
-        os._exit(0)
+    asyncio.run(_run(Daemon(config, socket)))
     return 0
+
+
+async def _run(daemon: Daemon) -> None:
+    # Wide enough that uploads to a store that hangs never keep the watcher from its thread.
+    threads = ThreadPoolExecutor(max_workers=THREADS, thread_name_prefix=THREAD_NAME)
+    asyncio.get_running_loop().set_default_executor(threads)
+    await daemon.run()
+    threads.shutdown(wait=False, cancel_futures=True)
+    deadline = time.monotonic() + STOP_S
+    while left := [each.name for each in enumerate_threads() if each.name.startswith(THREAD_NAME)]:
+        if time.monotonic() > deadline:
+            # A thread in a hung call cannot be cancelled; all that counts is in the journal.
+            log.warning("daemon.threads_left", threads=left)
+            sys.stdout.flush()
+            os._exit(0)
+        await asyncio.sleep(0.02)
 
 
 def load_settings(config: Path | None) -> Settings:
