@@ -147,7 +147,7 @@ def _leave(path: Path, hidden: Path, recording: Recording) -> str:
             return "gone"
         if not disk.is_same_file(recording.identity, found):
             return "gone"
-        disk.rename_no_replace(path, hidden)
+        disk.leave(path, recording.id)
     if disk.is_locked(hidden) or hidden.stat().st_size != recording.consumed:
         disk.rename_no_replace(hidden, path)
         return "busy"

@@ -139,7 +139,7 @@ async def test_a_recording_that_cannot_be_removed_is_tried_again(
         raise PermissionError("no")
 
     with monkeypatch.context() as patched:
-        patched.setattr(disk, "rename_no_replace", refuse)
+        patched.setattr(disk, "leave", refuse)
         await keeping.retention.sweep()
         await keeping.retention.sweep()
         assert keeping.state(recording) is RecordingState.DRAINED

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import ipaddress
 import os
 import ssl
 import threading
@@ -282,28 +283,29 @@ class Accepting(BaseHTTPRequestHandler):
 
 @pytest.fixture
 def tls_server(tmp_path: Path) -> Iterator[tuple[str, Path]]:
-    """``localhost:port`` of a server with a certificate of its own, and that certificate."""
+    """``127.0.0.1:port`` of a server with a certificate of its own, and that certificate."""
     pem = tmp_path / "ca.pem"
-    pem.write_bytes(_self_signed("localhost"))
+    pem.write_bytes(_self_signed("127.0.0.1"))
     context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
     context.load_cert_chain(pem)
-    with ThreadingHTTPServer(("localhost", 0), Accepting) as server:
+    with ThreadingHTTPServer(("127.0.0.1", 0), Accepting) as server:
         server.socket = context.wrap_socket(server.socket, server_side=True)
         thread = threading.Thread(target=server.serve_forever, daemon=True)
         thread.start()
-        yield f"localhost:{server.server_port}", pem
+        yield f"127.0.0.1:{server.server_port}", pem
         server.shutdown()
         thread.join()
 
 
-def _self_signed(name: str) -> bytes:
+def _self_signed(address: str) -> bytes:
     private = ec.generate_private_key(ec.SECP256R1())
-    subject = x509.Name([x509.NameAttribute(NameOID.COMMON_NAME, name)])
+    subject = x509.Name([x509.NameAttribute(NameOID.COMMON_NAME, address)])
+    named = x509.IPAddress(ipaddress.ip_address(address))
     certificate = (
         x509.CertificateBuilder(subject, subject, private.public_key(), 1)
         .not_valid_before(datetime.now(UTC) - timedelta(days=1))
         .not_valid_after(datetime.now(UTC) + timedelta(days=1))
-        .add_extension(x509.SubjectAlternativeName([x509.DNSName(name)]), critical=False)
+        .add_extension(x509.SubjectAlternativeName([named]), critical=False)
         .sign(private, hashes.SHA256())
     )
     return certificate.public_bytes(serialization.Encoding.PEM) + private.private_bytes(

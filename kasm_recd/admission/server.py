@@ -99,8 +99,6 @@ class AdmissionServer:
         self._runner = web.AppRunner(
             self._application(), access_log=None, shutdown_timeout=SHUTDOWN_S
         )
-        #: time.monotonic() of the last answer; None before the first.
-        self.last_answer: float | None = None
 
     async def start(self) -> None:
         """Answer from now on."""
@@ -135,7 +133,6 @@ class AdmissionServer:
         except Exception:  # the top of a request's task, and it must not become a yes
             log.exception("admission.failed", path=request.path)
             answer = _answer(500, {"decision": "deny", "reason": Reason.INTERNAL_ERROR})
-        self.last_answer = time.monotonic()
         return answer
 
     async def _answer_admission(self, request: web.Request) -> web.Response:

@@ -24,7 +24,7 @@ from kasm_recd.disk.publishing import (
     sha256,
     write_atomically,
 )
-from kasm_recd.disk.space import Disk, free, is_full
+from kasm_recd.disk.space import Disk, free
 
 __all__ = [
     "HEAD_LENGTH",
@@ -38,7 +38,6 @@ __all__ = [
     "fsync_folder",
     "hidden_name",
     "identify",
-    "is_full",
     "is_locked",
     "is_open_for_writing",
     "is_same_file",

@@ -4,13 +4,10 @@ from __future__ import annotations
 
 import os
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Final
+from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
     from pathlib import Path
-
-#: Below this many available bytes a write that failed is taken to have failed for want of room.
-FULL: Final = 1_000_000
 
 
 @dataclass(frozen=True, slots=True)
@@ -29,11 +26,6 @@ class Disk:
     inodes_total: int
     inodes_free: int
 
-    @property
-    def full(self) -> bool:
-        """No room for anything of size, or no inode for another file."""
-        return self.available < FULL or (self.inodes_total > 0 and self.inodes_free == 0)
-
 
 def free(path: Path) -> Disk:
     """The room of the file system that holds ``path``; raises OSError."""
@@ -47,11 +39,3 @@ def free(path: Path) -> Disk:
         inodes_total=found.f_files,
         inodes_free=found.f_favail,
     )
-
-
-def is_full(path: Path) -> bool:
-    """Whether the file system that holds ``path`` has no room left; raises OSError.
-
-    Ask while the half-written file still lies there: once it is deleted its room is back.
-    """
-    return free(path).full
