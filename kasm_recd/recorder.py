@@ -267,12 +267,9 @@ class Recorder:
 
     def figures(self) -> dict[str, Any]:
         """What ``status`` shows of the work."""
-        recordings = self.journal.recordings(
-            RecordingState.GROWING, RecordingState.FINISHED, RecordingState.DRAINED
-        )
         return {
             "segments": self.journal.counts(),
-            "recordings_open": len(recordings),
+            "recordings_open": self.journal.recordings_open(),
             "bytes_at_risk": self.journal.bytes_at_risk(),
             "oldest_unstored_at": self.journal.oldest_unstored(),
             "queues": {

@@ -366,3 +366,13 @@ async def test_a_segment_leads_to_its_recording_and_its_session(
         journal.owner(segment.evolve(session_id=99))
     with pytest.raises(JournalCorrupt, match="no recording 99"):
         journal.source(segment.evolve(recording_id=99))
+
+
+async def test_recordings_are_open_until_they_are_removed_or_lost(
+    journal: Journal, add_recording: Callable[..., Awaitable[Recording]]
+) -> None:
+    first = await add_recording(journal, "k-1")
+    await add_recording(journal, "k-2")
+    assert journal.recordings_open() == 2
+    await journal.move_recording(first.id, RecordingEvent.LOSE)
+    assert journal.recordings_open() == 1

@@ -115,6 +115,12 @@ class JournalReader:
         """How long the daemon was up, in s, over all its starts."""
         return float(self._rows("SELECT uptime FROM meta")[0]["uptime"])
 
+    def recordings_open(self) -> int:
+        """How many recordings may still lie in the folder; cheaper than to read them."""
+        gone = (RecordingState.REMOVED, RecordingState.LOST)
+        rows = self._rows("SELECT count(*) AS n FROM recordings WHERE state NOT IN (?, ?)", *gone)
+        return int(rows[0]["n"])
+
     def counts(self) -> dict[str, int]:
         """State -> how many segments are in it; every state has an entry."""
         rows = self._rows("SELECT state, count(*) AS n FROM segments GROUP BY state")
