@@ -99,7 +99,7 @@ class _Attempt:
         job = self._job
         mended = job.folder / "mended.guac"
         clip, thumbnail = job.folder / CLIP_NAME, job.folder / THUMBNAIL_NAME
-        await self._run([*mend_argv, "--input", str(job.body), "--output", str(mended)])
+        await self._run([*mend_argv, *job.input, "--output", str(mended)])
         self._on_progress(MENDED)
         video = await self._render(mended)
         self._on_progress(RENDERED)
@@ -137,7 +137,9 @@ class _Attempt:
         job, rate = self._job, self._job.picture.framerate
         seconds = max(job.duration_ms, job.frame_ms) / 1000
         colours = "in_color_matrix=bt601:out_color_matrix=bt709:in_range=tv:out_range=tv"
-        filters = f"fps={rate}:eof_action=pass,scale={colours},setsar=1,tpad=stop=-1:stop_mode=clone"
+        filters = (
+            f"fps={rate}:eof_action=pass,scale={colours},setsar=1,tpad=stop=-1:stop_mode=clone"
+        )
 
         def heard(line: str) -> bool:
             if time := _TIME.match(line):

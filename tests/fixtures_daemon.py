@@ -58,6 +58,8 @@ class DaemonProcess:
             **settings,
         }
         self.config: Path | str = ""
+        self.program: tuple[str, ...] = ("-m", "kasm_recd")
+        self.environment: dict[str, str] = {}
         self.process: subprocess.Popen[bytes] | None = None
 
     def start(self, *, wait: bool = True) -> Self:
@@ -68,11 +70,11 @@ class DaemonProcess:
         with self.log.open("ab") as log:
             self.process = subprocess.Popen(
                 [
-                    *(sys.executable, "-m", "kasm_recd", "run"),
+                    *(sys.executable, *self.program, "run"),
                     *("--config", str(self.config), "--socket", str(self.socket)),
                 ],
                 cwd=self.folder,
-                env=environ,
+                env=environ | self.environment,
                 stdout=log,
                 stderr=subprocess.STDOUT,
             )

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import os
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Final
@@ -11,6 +12,8 @@ if TYPE_CHECKING:
 
 #: Below this many available bytes a write that failed is taken to have failed for want of room.
 FULL: Final = 1_000_000
+#: What the kernel says where there is no room.
+NO_ROOM: Final = (errno.ENOSPC, errno.EDQUOT)
 
 
 @dataclass(frozen=True, slots=True)

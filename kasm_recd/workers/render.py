@@ -1,8 +1,9 @@
 """The native encoder: a segment's instructions straight to H.264, in one pass.
 
-``python -I -m kasm_recd.workers.render --input BODY --output CLIP.mp4 --thumbnail THUMB.jpg …``
-prints one JSON object: frames, duration_ms, width, height, and damage, which names the drawing that
-could not be done. Progress goes to stderr as lines such as ``progress 0.42``.
+``python -I -m kasm_recd.workers.render --input BODY [--preamble FILE] --output CLIP.mp4
+--thumbnail THUMB.jpg …`` prints one JSON object: frames, duration_ms, width, height, and damage,
+which names the drawing that could not be done. A preamble is read before the body, as if the two
+were one file. Progress goes to stderr as lines such as ``progress 0.42``.
 """
 
 from __future__ import annotations
@@ -36,9 +37,10 @@ def render(options: argparse.Namespace) -> dict[str, Any]:
 
     Raises OSError, and Unplayable when the segment has nothing to show.
     """
+    files = [path for path in (options.preamble, options.input) if path]
     width, height = options.width, options.height
     if not (width and height):
-        width, height = _own_size(options.input)
+        width, height = _own_size(files)
     display, clock = Display(), Clock(options.end_timestamp)
     schedule = Schedule(display, clock, framerate=options.framerate)
     clip = Clip(
@@ -50,7 +52,7 @@ def render(options: argparse.Namespace) -> dict[str, Any]:
         threads=options.threads,
     )
     thumbnail = b""
-    for moment in schedule.frames(_instructions(options.input, progress=True)):
+    for moment in schedule.frames(_instructions(files, progress=True)):
         if not thumbnail and clip.frames and 2 * moment > clock.end:
             thumbnail = clip.thumbnail()  # of what is seen in the middle
         picture = display.paint(pointer=options.pointer)
@@ -68,37 +70,40 @@ def render(options: argparse.Namespace) -> dict[str, Any]:
     }
 
 
-def _own_size(body: Path) -> tuple[int, int]:
+def _own_size(files: Sequence[Path]) -> tuple[int, int]:
     """The first size that the display takes and that is not 0x0. Raises Unplayable."""
     display = Display()
-    for instruction in _instructions(body):
+    for instruction in _instructions(files):
         if instruction.opcode == "size":
             display.apply(instruction)
             if all(display.size):
                 return display.size
-    raise Unplayable(f"{body} never gives the display a size")
+    raise Unplayable(f"{files[-1]} never gives the display a size")
 
 
-def _instructions(body: Path, *, progress: bool = False) -> Iterator[Instruction]:
-    for found in read(_chunks(body, progress=progress)):
+def _instructions(files: Sequence[Path], *, progress: bool = False) -> Iterator[Instruction]:
+    for found in read(_chunks(files, progress=progress)):
         if not isinstance(found, Damage):  # the cut has named it already
             yield found
 
 
-def _chunks(body: Path, *, progress: bool) -> Iterator[bytes]:
-    reported = 0.0
-    with body.open("rb") as stream:
-        size = body.stat().st_size
-        while chunk := stream.read(CHUNK_BYTES):
-            if progress and time.monotonic() - reported >= PROGRESS_INTERVAL_S:
-                reported = time.monotonic()
-                sys.stderr.write(f"progress {stream.tell() / size:.3f}\n")
-            yield chunk
+def _chunks(files: Sequence[Path], *, progress: bool) -> Iterator[bytes]:
+    reported, done = 0.0, 0
+    size = sum(path.stat().st_size for path in files)
+    for path in files:
+        with path.open("rb") as stream:
+            while chunk := stream.read(CHUNK_BYTES):
+                done += len(chunk)
+                if progress and time.monotonic() - reported >= PROGRESS_INTERVAL_S:
+                    reported = time.monotonic()
+                    sys.stderr.write(f"progress {done / size:.3f}\n")
+                yield chunk
 
 
 def _parser() -> argparse.ArgumentParser:
     parser = argparse.ArgumentParser(prog="render", description="Make a clip of a segment.")
     parser.add_argument("--input", type=Path, required=True)
+    parser.add_argument("--preamble", type=Path, help="read before the input")
     parser.add_argument("--output", type=Path, required=True)
     parser.add_argument("--thumbnail", type=Path, required=True)
     parser.add_argument("--width", type=int, required=True, help="0: the display's own")
