@@ -2,8 +2,7 @@
 
 ``KASM_RECD_TEST_FAULT`` is ``POINT:before`` or ``POINT:after``, with ``:N`` for the Nth time: there
 the process ends as by kill -9. The points are the steps of a roll, wrapped from outside; the
-product knows nothing of them. ``KASM_RECD_TEST_REPLAY`` is a program that takes the replay worker's
-place; ``KASM_RECD_TEST_NO_HOLES`` makes a file system that can punch none.
+product knows nothing of them. ``KASM_RECD_TEST_NO_HOLES`` makes a file system that can punch none.
 """
 
 from __future__ import annotations
@@ -16,7 +15,7 @@ import signal
 import sys
 from typing import TYPE_CHECKING, Any
 
-from kasm_recd import cli, disk, preambles, process, sidecar
+from kasm_recd import cli, disk, preambles, sidecar
 from kasm_recd.journal import Journal
 from kasm_recd.segmenter import Segmenter
 
@@ -83,13 +82,6 @@ def main() -> int:
         point, moment, *number = fault.split(":")
         home, name = POINTS[point]
         setattr(home, name, with_fault(getattr(home, name), moment, int(*number or ("1",))))
-    if program := os.environ.pop("KASM_RECD_TEST_REPLAY", ""):
-        argv_of = process.worker_argv
-
-        def worker_argv(name: str, *args: str) -> list[str]:
-            return [sys.executable, program, *args] if name == "replay" else argv_of(name, *args)
-
-        process.worker_argv = worker_argv
     if os.environ.pop("KASM_RECD_TEST_NO_HOLES", ""):
         disk.punch = no_holes
     return cli.main(sys.argv[1:])

@@ -38,7 +38,6 @@ def rolling_daemon(make_daemon: Callable[..., DaemonProcess]) -> Callable[..., D
         daemon.program = (str(STANDINS / "faulty_daemon.py"),)
         daemon.environment = {
             "KASM_RECD_TEST_FAULT": fault,
-            "KASM_RECD_TEST_REPLAY": str(STANDINS / "replay.py"),
         }
         return daemon
 
