@@ -7,7 +7,9 @@ SHELL := /bin/bash
 PYTHON ?= python3
 VENV   := .venv
 PIP    := $(VENV)/bin/pip --disable-pip-version-check --quiet
-NEEDED := ffmpeg:ffmpeg setpriv:util-linux prlimit:util-linux ps:procps
+NEEDED := ffmpeg:ffmpeg setpriv:util-linux prlimit:util-linux
+# Faults that can be had for real (a power cut, a bad fsync), and systemd's word on the unit.
+FAULTS := ps:procps strace:strace xfs_io:xfsprogs mkfs.ext4:e2fsprogs systemd-analyze:systemd
 SOURCES := $(shell find kasm_recd -name '*.py') setup.cfg pyproject.toml README.md
 
 help: ## this list
@@ -16,7 +18,7 @@ help: ## this list
 demo: $(VENV)/installed ## real recordings in, playable clips out, in under two minutes
 	$(VENV)/bin/kasm-recd demo --output demo-out
 
-test: $(VENV)/tested ## the whole test run, against the built wheel, with branch coverage
+test: faults $(VENV)/tested ## the whole test run, against the built wheel, with branch coverage
 	$(VENV)/bin/pytest --cov --cov-report=term $(ARGS)
 
 lint: $(VENV)/linted ## ruff, its formatter, and mypy in strict mode
@@ -49,6 +51,9 @@ $(VENV)/linted: $(VENV)/tested
 $(VENV)/bin/python: | prepared
 	$(PYTHON) -m venv $(VENV)
 
-.PHONY: prepared
+.PHONY: prepared faults
 prepared:
 	@bin/prepare $(NEEDED)
+
+faults:
+	@bin/prepare $(FAULTS)

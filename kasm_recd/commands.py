@@ -76,13 +76,19 @@ def _status_table(found: dict[str, Any]) -> Table:
     table = Table(show_header=False, box=None, pad_edge=False)
     for name, value in found.items():
         if isinstance(value, dict):
-            shown = "  ".join(f"{key} {inner}" for key, inner in value.items())
+            shown = "\n".join(f"{key}  {_in_words(inner)}" for key, inner in value.items())
         elif name.endswith("_at") and isinstance(value, int | float):
             shown = datetime.fromtimestamp(value, UTC).isoformat(timespec="seconds")
         else:
             shown = "-" if value is None else str(value)
         table.add_row(name, shown)
     return table
+
+
+def _in_words(value: Any) -> str:
+    if isinstance(value, dict):
+        return ", ".join(f"{inner} {key}" for key, inner in value.items() if inner != "")
+    return str(value)
 
 
 def drain(socket: Path, *, timeout_s: float) -> int:
@@ -104,12 +110,12 @@ def drain(socket: Path, *, timeout_s: float) -> int:
 
 
 def rebuild(config: Path | None, *, as_json: bool) -> int:
-    """Makes the journal again from the sidecars in the spool."""
+    """Makes the journal again from the sidecars in the spool; NO where a folder made no sense."""
     loaded = load_settings(config)
     rebuilt = journal.rebuild(loaded.spool_dir / JOURNAL_NAME, loaded.spool_dir)
-    found = {name: str(value) for name, value in asdict(rebuilt).items()}
+    found = asdict(rebuilt)
     if as_json:
-        print(json.dumps(found, indent=1))
+        print(json.dumps(found, indent=1, default=str))
     else:
         Console().print(_status_table(found))
-    return OK
+    return NO if rebuilt.problems else OK

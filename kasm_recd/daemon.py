@@ -11,8 +11,10 @@ import asyncio
 import os
 import signal
 import sys
-import threading
+import time
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
+from threading import enumerate as enumerate_threads
 from typing import TYPE_CHECKING, Final
 
 from kasm_recd import log as logs
@@ -28,7 +30,11 @@ if TYPE_CHECKING:
 
 log = get_logger(__name__)
 
+THREADS: Final = 128
+THREAD_NAME: Final = "kasm-recd-work"
+STOP_S: Final = 2.0  # for threads, once everything else has ended
 RESTART_S: Final = 2.0  # before a recorder that ran into trouble is made anew
+BEAT_S: Final = 2.0  # how often the watchdog is fed and the status line is brought up to date
 PATIENCE_S: Final = 15.0  # how long a part may be silent before the watchdog is not fed
 
 
@@ -40,14 +46,24 @@ def run(*, config: Path | None, socket: Path) -> int:
         RecdError: the socket cannot be had.
     """
     logs.configure()
-    asyncio.run(Daemon(config, socket).run())
-    left = [thread.name for thread in threading.enumerate() if not thread.daemon]
-    if left != [threading.current_thread().name]:
-        # A thread in a hung system call cannot be cancelled; all that counts is in the journal.
-        log.warning("daemon.threads_left", threads=left)
-        sys.stdout.flush()
-        os._exit(0)
+    asyncio.run(_run(Daemon(config, socket)))
     return 0
+
+
+async def _run(daemon: Daemon) -> None:
+    # Wide enough that uploads to a store that hangs never keep the watcher from its thread.
+    threads = ThreadPoolExecutor(max_workers=THREADS, thread_name_prefix=THREAD_NAME)
+    asyncio.get_running_loop().set_default_executor(threads)
+    await daemon.run()
+    threads.shutdown(wait=False, cancel_futures=True)
+    deadline = time.monotonic() + STOP_S
+    while left := [each.name for each in enumerate_threads() if each.name.startswith(THREAD_NAME)]:
+        if time.monotonic() > deadline:
+            # A thread in a hung call cannot be cancelled; all that counts is in the journal.
+            log.warning("daemon.threads_left", threads=left)
+            sys.stdout.flush()
+            os._exit(0)
+        await asyncio.sleep(0.02)
 
 
 def load_settings(config: Path | None) -> Settings:
@@ -166,15 +182,21 @@ class Daemon:
 
     async def _feed_watchdog(self) -> None:
         """Fed only while every part is alive: a silent part gets the daemon restarted."""
-        interval = watchdog_interval()
+        interval = min(watchdog_interval() or BEAT_S, BEAT_S)
+        told = ""
+        before: list[str] = []
         while True:
-            await asyncio.sleep(interval or PATIENCE_S)
+            await asyncio.sleep(interval)
             silent = self._recorder.silent_parts(patience_s=PATIENCE_S) if self._recorder else []
-            if silent:
-                log.critical("daemon.part_silent", parts=silent)
-            else:
+            if not silent:
                 self._notifier.alive()
-                self._notifier.status(self._desk.summary())
+            elif silent != before:
+                log.critical("daemon.part_silent", parts=silent)
+            before = silent
+            summary = self._desk.summary()
+            if summary != told:
+                told = summary
+                self._notifier.status(told)
 
 
 def _expected(error: Exception) -> Exception:

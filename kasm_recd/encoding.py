@@ -221,8 +221,9 @@ class EncodeStage:
 
 
 def _publish_clip(clip: Clip, home: Path) -> None:
-    disk.publish(clip.path, home / manifest.FILE_NAMES["clip"])
-    disk.publish(clip.thumbnail, home / manifest.FILE_NAMES["thumbnail"])
+    for path, role in ((clip.path, "clip"), (clip.thumbnail, "thumbnail")):
+        path.chmod(0o600)  # whatever the umask of the program that made it
+        disk.publish(path, home / manifest.FILE_NAMES[role])
 
 
 def _make_playable(home: Path, preamble: Path | None) -> str:

@@ -20,7 +20,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from kasm_recd import clock, disk, process, sidecar
-from kasm_recd.errors import RecordingChanged, WorkerFailed
+from kasm_recd.errors import IllegalMove, RecordingChanged, WorkerFailed
 from kasm_recd.log import get_logger
 from kasm_recd.segment import (
     Contents,
@@ -248,13 +248,21 @@ class Segmenter:
             return
         left = seen.size - recording.consumed
         if recording.state is RecordingState.FINISHED and left <= 0:
-            drained = await self._journal.move_recording(recording_id, RecordingEvent.DRAIN)
-            self.forget(recording_id)
-            self._on_drained(drained)
+            await self._drain(recording)
         elif cut:
             await asyncio.to_thread(self._hand_back, recording)
             if recording.state is RecordingState.FINISHED or self.is_due(recording, seen.size):
                 self._on_more(recording)
+
+    async def _drain(self, recording: Recording) -> None:
+        try:
+            drained = await self._journal.move_recording(recording.id, RecordingEvent.DRAIN)
+        except IllegalMove:
+            # It grew again while it was cut: what was sealed is sealed, the rest is cut later.
+            log.warning("recording.reopened_while_cut", **recording.log_context())
+            return
+        self.forget(recording.id)
+        self._on_drained(drained)
 
     async def _look(self, recording: Recording) -> Seen:
         """The file as it is now; one that shrank or was replaced was not left alone."""

@@ -134,7 +134,7 @@ class UploadStage:
             encoder=segment.encoder,
             recorded_s=segment.duration_ms / 1000,
             recorded_bytes=segment.length,
-            clip_bytes=segment.artifacts[0].size,
+            clip_bytes=sum(a.size for a in segment.artifacts if a.role == segment.form),
             damage=len(segment.contents.damage),
             failed_encodes=segment.encode_attempts,
             uploads=segment.upload_attempts,

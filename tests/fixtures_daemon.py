@@ -9,7 +9,6 @@ import signal
 import subprocess
 import sys
 import time
-from pathlib import Path
 from typing import TYPE_CHECKING, Any, Self
 
 import psutil
@@ -20,6 +19,7 @@ from kasm_recd.errors import ControlRefused
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
+    from pathlib import Path
 
     from tests.swift_server import SwiftServer
 
@@ -59,14 +59,11 @@ class DaemonProcess:
         }
         self.config: Path | str = ""
         self.program: tuple[str, ...] = ("-m", "kasm_recd")
-        self.environment: dict[str, str] = {}
+        self.faults: dict[str, str] = {}
         self.process: subprocess.Popen[bytes] | None = None
 
     def start(self, *, wait: bool = True) -> Self:
         """Starts the daemon and waits until its socket answers."""
-        environ = {
-            name: value for name, value in os.environ.items() if not name.startswith("KASM_RECD_")
-        } | {f"KASM_RECD_{name.upper()}": str(value) for name, value in self.settings.items()}
         with self.log.open("ab") as log:
             self.process = subprocess.Popen(
                 [
@@ -74,7 +71,7 @@ class DaemonProcess:
                     *("--config", str(self.config), "--socket", str(self.socket)),
                 ],
                 cwd=self.folder,
-                env=environ | self.environment,
+                env=self.environment(),
                 stdout=log,
                 stderr=subprocess.STDOUT,
             )
@@ -82,13 +79,19 @@ class DaemonProcess:
             self.wait_healthy()
         return self
 
+    def environment(self) -> dict[str, str]:
+        """The daemon's environment: its settings, and none that this machine may have."""
+        foreign = {k: v for k, v in os.environ.items() if not k.startswith("KASM_RECD_")}
+        own = {f"KASM_RECD_{k.upper()}": str(value) for k, value in self.settings.items()}
+        return foreign | own | self.faults
+
     def wait_healthy(self) -> None:
         def healthy() -> bool:
             assert self.process is not None
             if self.process.poll() is not None:
                 pytest.fail(f"the daemon ended: {self.log.read_text()[-3000:]}")
             try:
-                return self.ask("GET", "/v1/health")[0] == 200
+                return bool(self.ask("GET", "/v1/health")[0] == 200)
             except ControlRefused:
                 return False
 

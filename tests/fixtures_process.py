@@ -5,6 +5,7 @@ from __future__ import annotations
 import functools
 import sys
 import time
+from collections.abc import Callable
 from typing import TYPE_CHECKING
 
 import psutil
@@ -13,11 +14,21 @@ import pytest
 from kasm_recd import process
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Coroutine
+    from collections.abc import Coroutine
     from pathlib import Path
     from typing import Any
 
 WAIT_S = 20.0
+
+
+Children = Callable[[], list[psutil.Process]]
+
+
+@pytest.fixture
+def new_children() -> Children:
+    """This process's children but for those, such as a test server, that it had before."""
+    before = psutil.Process().children()
+    return lambda: [child for child in psutil.Process().children() if child not in before]
 
 
 @pytest.fixture

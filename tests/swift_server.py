@@ -48,7 +48,7 @@ workers = 0
 user = {user}
 swift_dir = {etc}
 log_level = WARNING
-log_address = {etc}/nowhere
+log_udp_host = 127.0.0.1
 """
 BACKEND_CONF: Final = """
 devices = {devices}

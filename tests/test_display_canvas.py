@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import numpy as np
 import pytest
 
+from kasm_recd.guacamole.compositing import OPERATORS, composite
 from tests.painting import BLUE, CLEAR, GREEN, OVER, RED, SRC, Painter, encoded, plain
 
 
@@ -113,6 +115,18 @@ def test_a_layer_copied_onto_itself_reads_before_it_writes() -> None:
         painter.fill(0, (x, 0, 1, 1), (x * 10, 0, 0, 255))
     painter.say("copy", 0, 0, 0, 6, 1, OVER, 0, 2, 0)
     assert [painter.pixel(x, 0)[0] for x in range(8)] == [0, 10, 0, 10, 20, 30, 40, 50]
+
+
+def test_a_tall_translucent_layer_copied_onto_itself_reads_before_it_writes() -> None:
+    painter = Painter()
+    painter.say("size", 1, 64, 1_300)
+    for top in range(0, 1_300, 10):
+        painter.fill(1, (0, top, 64, 10), (top % 256, 9, 9, 100))
+    layer = painter.display.layers.at(1)
+    expected = layer.words.copy()
+    composite(expected[10:1_300], layer.words[:1_290].copy(), OPERATORS[OVER])
+    painter.say("copy", 1, 0, 0, 64, 1_290, OVER, 1, 0, 10)
+    assert np.array_equal(layer.words, expected)
 
 
 def test_a_copy_is_cut_to_its_source() -> None:

@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 import asyncio
+import shutil
 import subprocess
 import sys
 from dataclasses import replace
 from typing import TYPE_CHECKING
 
-import psutil
 import pytest
 
 from kasm_recd.encoder import Clip, Job, Picture
@@ -22,6 +22,7 @@ if TYPE_CHECKING:
     from pathlib import Path
 
     from kasm_recd.process import ChildId, Limits
+    from tests.fixtures_process import Children
 
     Standin = Callable[..., None]
     MakeJob = Callable[..., Job]
@@ -62,8 +63,8 @@ async def test_colours_are_tagged_bt709_and_are_those_of_the_video(
     clip = await encoder.encode(make_job())
     tags = _ffprobe(clip.path, "stream=color_space,color_primaries,color_transfer,color_range")
     assert tags == ["tv", "bt709", "bt709", "bt709"]
-    guacenc_red = _corner(clip.path.parent / "mended.guac.m4v", "bt601")
-    assert _corner(clip.path, "bt709") == pytest.approx(guacenc_red, abs=6)
+    of_video = _bars(clip.path.parent / "mended.guac.m4v", "bt601")
+    assert _bars(clip.path, "bt709") == pytest.approx(of_video, abs=8)
 
 
 async def test_the_last_picture_is_held_to_the_end_of_the_recording(
@@ -119,7 +120,6 @@ async def test_the_bitrate_is_a_ceiling(
         ("playlist", ClipRejected, "cannot be played"),
         ("link", ClipRejected, "no mended.guac.m4v was made"),
         ("segfault", WorkerFailed, "guacenc failed: killed by SIGSEGV"),
-        ("fills_the_disk", WorkerFailed, "killed by SIGXFSZ: a file grew past its limit"),
     ],
 )
 async def test_what_guacenc_gets_wrong_is_noticed(
@@ -131,19 +131,49 @@ async def test_what_guacenc_gets_wrong_is_noticed(
     make_job: MakeJob,
 ) -> None:
     standin_guacenc(mode)
-    encoder._limits = replace(encoder._limits, file_size=50_000_000)
     with pytest.raises(error, match=said):
         await encoder.encode(make_job())
 
 
-async def test_a_guacenc_that_hangs_is_ended_at_the_deadline(
+async def test_a_guacenc_that_fills_the_disk_is_ended_at_the_file_limit(
     roomy: Limits, copy_argv: list[str], standin_guacenc: Standin, make_job: MakeJob
+) -> None:
+    standin_guacenc("fills_the_disk")
+    encoder = GuacencEncoder(limits=replace(roomy, file_size=5_000_000), mend_argv=copy_argv)
+    job = make_job()
+    with pytest.raises(WorkerFailed, match="killed by SIGXFSZ: a file grew past its limit"):
+        await encoder.encode(job)
+    assert (job.folder / "mended.guac.m4v").stat().st_size == 5_000_000
+
+
+async def test_an_ffmpeg_that_stops_short_is_noticed(
+    encoder: GuacencEncoder, standin_guacenc: Standin, make_job: MakeJob, tmp_path: Path
+) -> None:
+    standin_guacenc("good")
+    short = tmp_path / "bin" / "ffmpeg"
+    short.write_text(
+        f"#!{sys.executable}\n"
+        "import os, sys\n"
+        "arguments = ['0.500' if given == '2.000' else given for given in sys.argv[1:]]\n"
+        f"os.execv({shutil.which('ffmpeg')!r}, ['ffmpeg', *arguments])\n"
+    )
+    short.chmod(0o755)
+    with pytest.raises(ClipRejected, match="duration is 500 ms, not 2000 ms"):
+        await encoder.encode(make_job())
+
+
+async def test_a_guacenc_that_hangs_is_ended_at_the_deadline(
+    roomy: Limits,
+    copy_argv: list[str],
+    standin_guacenc: Standin,
+    make_job: MakeJob,
+    new_children: Children,
 ) -> None:
     standin_guacenc("hangs")
     encoder = GuacencEncoder(limits=replace(roomy, deadline_s=2.0), mend_argv=copy_argv)
     with pytest.raises(WorkerFailed, match=r"2 s"):
         await encoder.encode(make_job())
-    assert psutil.Process().children() == []
+    assert new_children() == []
 
 
 async def test_the_deadline_is_for_all_programs_together(
@@ -159,7 +189,7 @@ async def test_the_deadline_is_for_all_programs_together(
 
 
 async def test_cancellation_ends_guacenc(
-    encoder: GuacencEncoder, standin_guacenc: Standin, make_job: MakeJob
+    encoder: GuacencEncoder, standin_guacenc: Standin, make_job: MakeJob, new_children: Children
 ) -> None:
     standin_guacenc("hangs")
     mended = asyncio.Event()
@@ -168,7 +198,7 @@ async def test_cancellation_ends_guacenc(
     task.cancel()
     with pytest.raises(asyncio.CancelledError):
         await task
-    assert psutil.Process().children() == []
+    assert new_children() == []
 
 
 async def test_a_full_disk_is_said_to_be_one(
@@ -225,15 +255,15 @@ def _ffprobe(path: Path, entries: str) -> list[str]:
     return done.stdout.split()
 
 
-def _corner(path: Path, matrix: str) -> list[int]:
-    """Red, green and blue near the left edge of the first frame."""
-    crop = f"crop=8:8:4:4,scale=1:1:in_color_matrix={matrix},format=rgb24"
+def _bars(path: Path, matrix: str) -> list[int]:
+    """Red, green and blue in the middle of the first frame's magenta, blue, cyan and green bars."""
     done = subprocess.run(
         [
             *("ffmpeg", "-nostdin", "-v", "error", "-i", str(path), "-frames:v", "1"),
-            *("-vf", crop, "-f", "rawvideo", "-"),
+            *("-vf", f"scale=in_color_matrix={matrix},format=rgb24", "-f", "rawvideo", "-"),
         ],
         capture_output=True,
         check=True,
     )
-    return list(done.stdout)
+    pixels = [20 * 160 + 50, 20 * 160 + 75, 60 * 160 + 30, 20 * 160 + 110]
+    return [value for at in pixels for value in done.stdout[3 * at : 3 * at + 3]]

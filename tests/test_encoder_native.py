@@ -6,7 +6,6 @@ import asyncio
 from dataclasses import replace
 from typing import TYPE_CHECKING
 
-import psutil
 import pytest
 
 from kasm_recd.encoder import Clip, Job, Picture
@@ -18,6 +17,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable
 
     from kasm_recd.process import ChildId, Limits
+    from tests.fixtures_process import Children
 
     MakeJob = Callable[..., Job]
     RenderArgv = Callable[[str], list[str]]
@@ -89,16 +89,16 @@ async def test_what_the_worker_gets_wrong_is_noticed(
 
 
 async def test_a_worker_that_hangs_is_ended_at_the_deadline(
-    roomy: Limits, render_argv: RenderArgv, make_job: MakeJob
+    roomy: Limits, render_argv: RenderArgv, make_job: MakeJob, new_children: Children
 ) -> None:
     encoder = NativeEncoder(limits=replace(roomy, deadline_s=1.0), argv=render_argv("hangs"))
     with pytest.raises(WorkerFailed, match="ran past its deadline of 1 s"):
         await encoder.encode(make_job())
-    assert psutil.Process().children() == []
+    assert new_children() == []
 
 
 async def test_cancellation_ends_the_worker(
-    roomy: Limits, render_argv: RenderArgv, make_job: MakeJob
+    roomy: Limits, render_argv: RenderArgv, make_job: MakeJob, new_children: Children
 ) -> None:
     encoder = NativeEncoder(limits=roomy, argv=render_argv("hangs"))
     heard = asyncio.Event()
@@ -107,7 +107,7 @@ async def test_cancellation_ends_the_worker(
     task.cancel()
     with pytest.raises(asyncio.CancelledError):
         await task
-    assert psutil.Process().children() == []
+    assert new_children() == []
 
 
 def test_it_needs_ffprobe_alone(

@@ -112,6 +112,21 @@ def instruction(*elements: object) -> bytes:
 
 
 @needs_guacenc
+async def test_a_recording_with_one_sync_makes_a_clip_of_one_frame(
+    make_job: Callable[..., Job], roomy: process.Limits
+) -> None:
+    moment = Contents(first_sync=1_000, last_sync=1_000, sync_count=1, drawn=True)
+    job = make_job(contents=moment, end_timestamp=1_000)
+    job.body.write_bytes(
+        instruction("size", 0, 160, 120)
+        + instruction("rect", 0, 0, 0, 160, 120)
+        + instruction("cfill", 14, 0, 0, 0, 255, 255)
+        + instruction("sync", 1_000)
+    )
+    assert (await GuacencEncoder(limits=roomy).encode(job)).duration_ms == 100
+
+
+@needs_guacenc
 async def test_a_gap_that_would_fill_the_disk_ends_at_the_file_limit(
     make_job: Callable[..., Job], roomy: process.Limits
 ) -> None:

@@ -20,6 +20,8 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Coroutine, Iterator
     from pathlib import Path
 
+    from tests.fixtures_process import Children
+
     Run = Callable[..., Coroutine[Any, Any, process.Finished]]
     Gone = Callable[[int], None]
 
@@ -46,17 +48,17 @@ class Pids(list[int]):
 
 
 async def test_a_deadline_ends_the_whole_group(
-    run_python: Run, roomy: process.Limits, wait_gone: Gone
+    run_python: Run, roomy: process.Limits, wait_gone: Gone, new_children: Children
 ) -> None:
     pids = Pids()
     with pytest.raises(WorkerFailed, match=r"python.* ran past its deadline of 4 s"):
         await run_python(STUBBORN, limits=replace(roomy, deadline_s=4.0), on_stderr_line=pids)
     wait_gone(*pids)
-    assert psutil.Process().children() == []
+    assert new_children() == []
 
 
 async def test_cancellation_ends_the_whole_group_and_reaps_it(
-    run_python: Run, wait_gone: Gone
+    run_python: Run, wait_gone: Gone, new_children: Children
 ) -> None:
     pids = Pids()
     task = asyncio.create_task(run_python(STUBBORN, on_stderr_line=pids))
@@ -65,11 +67,11 @@ async def test_cancellation_ends_the_whole_group_and_reaps_it(
     with pytest.raises(asyncio.CancelledError):
         await task
     wait_gone(*pids)
-    assert psutil.Process().children() == []
+    assert new_children() == []
 
 
 async def test_a_second_cancellation_leaves_no_zombie(
-    run_python: Run, wait_until: Callable[..., None]
+    run_python: Run, wait_until: Callable[..., None], new_children: Children
 ) -> None:
     pids = Pids()
     task = asyncio.create_task(run_python(STUBBORN, on_stderr_line=pids))
@@ -78,12 +80,12 @@ async def test_a_second_cancellation_leaves_no_zombie(
     asyncio.get_running_loop().call_soon(task.cancel)
     with pytest.raises(asyncio.CancelledError):
         await task
-    await asyncio.to_thread(
-        wait_until, lambda: psutil.Process().children() == [], "the loop reaped the child"
-    )
+    await asyncio.to_thread(wait_until, lambda: new_children() == [], "the loop reaped the child")
 
 
-async def test_a_cancellation_before_the_first_step_leaves_nothing(run_python: Run) -> None:
+async def test_a_cancellation_before_the_first_step_leaves_nothing(
+    run_python: Run, new_children: Children
+) -> None:
     started = asyncio.Event()
 
     async def never_done(_child: process.ChildId) -> None:
@@ -95,16 +97,16 @@ async def test_a_cancellation_before_the_first_step_leaves_nothing(run_python: R
     task.cancel()
     with pytest.raises(asyncio.CancelledError):
         await task
-    assert psutil.Process().children() == []
+    assert new_children() == []
 
 
-async def test_a_failing_start_hook_ends_the_child(run_python: Run) -> None:
+async def test_a_failing_start_hook_ends_the_child(run_python: Run, new_children: Children) -> None:
     async def journal_is_gone(_child: process.ChildId) -> None:
         raise RuntimeError("journal")
 
     with pytest.raises(RuntimeError, match="journal"):
         await run_python("import time; time.sleep(600)", on_start=journal_is_gone)
-    assert psutil.Process().children() == []
+    assert new_children() == []
 
 
 async def test_a_timeout_of_the_start_hook_is_not_taken_for_the_deadline(run_python: Run) -> None:

@@ -22,6 +22,8 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Coroutine
     from pathlib import Path
 
+    from tests.fixtures_process import Children
+
     Run = Callable[..., Coroutine[Any, Any, process.Finished]]
 
 
@@ -190,7 +192,7 @@ async def test_a_folder_that_is_not_there_is_a_failed_worker(
 
 
 async def test_no_descriptor_to_watch_the_child_with_is_a_failed_worker(
-    run_python: Run, monkeypatch: pytest.MonkeyPatch
+    run_python: Run, monkeypatch: pytest.MonkeyPatch, new_children: Children
 ) -> None:
     def none_left(_pid: int) -> int:
         raise OSError(24, "Too many open files")
@@ -198,7 +200,7 @@ async def test_no_descriptor_to_watch_the_child_with_is_a_failed_worker(
     monkeypatch.setattr("os.pidfd_open", none_left)
     with pytest.raises(WorkerFailed, match="could not be watched"):
         await run_python("import time; time.sleep(60)")
-    assert psutil.Process().children() == []
+    assert new_children() == []
 
 
 async def test_a_missing_wrapper_names_its_package(

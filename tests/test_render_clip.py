@@ -22,13 +22,15 @@ if TYPE_CHECKING:
     from tests.fixtures_render import Rendered
 
 
-def _recording(*moments: int, width: int = 64, height: int = 64) -> bytes:
-    """A ``sync`` at each moment; each shows another grey."""
+def _recording(
+    *moments: int, width: int = 64, height: int = 64, changing: tuple[int, int] | None = None
+) -> bytes:
+    """A ``sync`` at each moment; each shows another grey, all over or in the upper left corner."""
     written = [encode("size", 0, width, height)]
     for number, moment in enumerate(moments):
         grey = 40 + number * 37 % 200
         written += [
-            encode("rect", 0, 0, 0, width, height),
+            encode("rect", 0, 0, 0, *(changing or (width, height))),
             encode("cfill", 14, 0, grey, grey, grey, 255),
             encode("sync", 1_000 + moment),
         ]
@@ -82,7 +84,8 @@ def test_frames_have_the_times_of_their_syncs(rendered: Callable[..., Rendered])
 def test_there_is_a_keyframe_every_few_seconds_of_content(
     rendered: Callable[..., Rendered],
 ) -> None:
-    clip = rendered(_recording(*range(0, 30_000, 100)), end=31_000)
+    moments = range(0, 30_000, 250)
+    clip = rendered(_recording(*moments, width=320, height=240, changing=(8, 8)), end=31_000)
     keyframes = clip.moments(keyframes=True)
     assert keyframes[0] == 0
     gaps = [later - earlier for earlier, later in pairwise(keyframes)]
@@ -130,6 +133,20 @@ def test_the_thumbnail_shows_the_middle(rendered: Callable[..., Rendered]) -> No
     assert pixels[100, 100].tolist() == pytest.approx([77] * 3, abs=6)
 
 
+def test_the_thumbnail_is_not_of_an_empty_screen_where_there_was_more_to_see(
+    rendered: Callable[..., Rendered],
+) -> None:
+    squares = [
+        encode("rect", 0, x, y, 8, 8) + encode("cfill", 14, 0, x % 256, 255 - y, 128, 255)
+        for x in range(0, 320, 16)
+        for y in range(0, 240, 16)
+    ]
+    body = _recording(0, 400, width=320, height=240) + b"".join(squares) + encode("sync", 3_000)
+    with Image.open(rendered(body, end=3_000).thumbnail) as image:
+        small = np.asarray(image.convert("RGB").resize((40, 30)))
+    assert len(np.unique(small.reshape(-1, 3), axis=0)) > 50
+
+
 def test_the_pointer_is_drawn_unless_it_is_not_wanted(rendered: Callable[..., Rendered]) -> None:
     written = [
         _recording(0),
@@ -172,3 +189,15 @@ def test_it_runs_as_a_program_and_tells_its_progress(
     assert json.loads(done.stdout)["duration_ms"] == 7_366
     assert all(line.startswith("progress ") for line in done.stderr.splitlines())
     assert done.stderr
+    assert {path.stat().st_mode & 0o777 for path in tmp_path.iterdir()} == {0o600}
+
+
+def test_a_size_that_the_codec_refuses_is_a_failure_in_words(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    (tmp_path / "body").write_bytes(_recording(0))
+    options = ["--output", str(tmp_path / "c.mp4"), "--thumbnail", str(tmp_path / "t.jpg")]
+    options += ["--width", "20000", "--height", "16", "--framerate", "2", "--bitrate", "1000000"]
+    code = render.main(["--input", str(tmp_path / "body"), *options, "--end-timestamp", "2000"])
+    assert code == 1
+    assert "render: video of 20000x16" in capsys.readouterr().err

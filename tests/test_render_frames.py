@@ -123,10 +123,11 @@ def test_a_first_timestamp_that_the_second_contradicts_is_dropped() -> None:
     assert clock.end == 1_000
 
 
+@pytest.mark.parametrize(("limit", "value"), [("HELD_BYTES", 1_000), ("HELD_INSTRUCTIONS", 100)])
 def test_an_endless_stretch_without_a_sync_is_drawn_in_bounded_memory(
-    monkeypatch: pytest.MonkeyPatch,
+    limit: str, value: int, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(frames, "HELD_BYTES", 1_000)
+    monkeypatch.setattr(frames, limit, value)
     applied: Counter[int] = Counter()
     held = 0
 

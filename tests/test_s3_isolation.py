@@ -187,7 +187,7 @@ def test_an_error_does_not_lead_into_the_frames_of_botocore(
     Answers(store, Answer(403, "SignatureDoesNotMatch"))
     with pytest.raises(RecdError) as refused:
         store.put("clip.mp4", payload(b"x"))
-    assert "site-packages" not in "".join(traceback.format_exception(refused.value))
+    assert "/botocore/" not in "".join(traceback.format_exception(refused.value))
 
 
 def test_a_client_that_cannot_be_built_does_not_show_the_secret() -> None:

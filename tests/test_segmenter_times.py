@@ -3,17 +3,21 @@
 from __future__ import annotations
 
 from dataclasses import replace
+from typing import TYPE_CHECKING, Any
 
 from kasm_recd.segment import Contents
 from kasm_recd.segmenter import place_in_time
 from tests.values import CONTENTS, make_recording
+
+if TYPE_CHECKING:
+    from kasm_recd.segment import Recording
 
 #: The machine booted at this Unix second: wall clock = timestamp / 1000 + OFFSET.
 OFFSET = 1_700_000_000.0
 BORN_NS = round((OFFSET + 0.9) * 1e9)
 
 
-def local(**changes: object):  # type: ignore[no-untyped-def]  # noqa: ANN201
+def local(**changes: Any) -> Recording:
     recording = make_recording(first_seen_at=OFFSET + 1, ended_at=OFFSET + 71, end_known=True)
     identity = replace(recording.identity, birth_ns=BORN_NS)
     return replace(recording, identity=identity, **changes)

@@ -57,7 +57,7 @@ def test_a_recording_is_growing_while_it_is_locked(lookout: Lookout, start: Star
 
     assert (seen.locked, seen.lock_pid, seen.lock_seen) == (True, writer.pid, True)
     assert seen.finished is None
-    assert seen.open_for_writing is None, "no lease is asked for once a lock was seen"
+    assert seen.open_for_writing is None
 
 
 def test_a_lock_that_goes_is_noticed_by_the_next_scan(lookout: Lookout, start: Start) -> None:
@@ -69,6 +69,7 @@ def test_a_lock_that_goes_is_noticed_by_the_next_scan(lookout: Lookout, start: S
     seen = lookout.only()
 
     assert seen.finished is Evidence.LOCK_GONE
+    assert seen.open_for_writing is None, "a lease is asked for only where no lock was ever seen"
     assert seen.end_known
     assert seen.ended_at == seen.at
     assert lookout.only().ended_at == seen.ended_at, "the end stays where it was"

@@ -149,6 +149,39 @@ def test_overwriting_after_the_lock_was_seen_is_noticed_when_the_lock_goes(
     assert scan.sightings[0].finished
 
 
+@pytest.mark.parametrize("options", [(), ("--no-lock",)], ids=["locked", "unlocked"])
+def test_a_live_recording_overwritten_while_its_head_is_short_is_another(
+    lookout: Lookout, guacd_writer: Start, tiny_recording: Path, options: tuple[str, ...]
+) -> None:
+    writer = guacd_writer(tiny_recording, lookout.folder / "session", "--on-command", *options)
+    writer.write(100)
+    recording = lookout.note(lookout.only())
+    with writer.path.open("r+b") as file:
+        file.write(OTHER)
+    writer.write(100)
+    assert lookout.scan().lost == {recording.id: Loss.REPLACED}
+
+
+def test_a_short_head_is_compared_in_its_length_after_a_restart(lookout: Lookout) -> None:
+    path = lookout.folder / "session"
+    path.write_bytes(TINY)
+    recording = lookout.note(lookout.only())
+    path.write_bytes(OTHER * 100)
+    lookout.restart()
+    assert lookout.scan().lost == {recording.id: Loss.REPLACED}
+
+
+def test_an_unlocked_file_overwritten_while_it_is_open_is_another_recording(
+    lookout: Lookout, guacd_writer: Start, tiny_recording: Path
+) -> None:
+    writer = guacd_writer(tiny_recording, lookout.folder / "session", "--on-command", "--no-lock")
+    writer.write(10_000)
+    recording = lookout.note(lookout.only())
+    with writer.path.open("r+b") as file:
+        file.write(OTHER)
+    assert lookout.scan().lost == {recording.id: Loss.REPLACED}
+
+
 def test_an_inode_that_comes_back_is_another_recording(lookout: Lookout) -> None:
     path = lookout.folder / "session"
     path.write_bytes(TINY)
@@ -173,16 +206,22 @@ def test_a_recording_that_is_gone_for_two_scans_vanished(lookout: Lookout) -> No
     assert lookout.scan().lost == {recording.id: Loss.VANISHED}
 
 
-def test_a_recording_that_was_missed_once_keeps_what_was_known(lookout: Lookout) -> None:
-    path = lookout.folder / "session"
-    path.write_bytes(TINY)
-    lookout.note(lookout.only())
-    away = path.rename(lookout.folder.parent / "away")
+def test_a_recording_that_was_missed_once_keeps_what_was_known(
+    lookout: Lookout, guacd_writer: Start, tiny_recording: Path
+) -> None:
+    writer = guacd_writer(tiny_recording, lookout.folder / "session", "--on-command")
+    writer.write(500)
+    lookout.note(lookout.only(), lock_seen=False)
+    away = writer.path.rename(lookout.folder.parent / "away")
     lookout.scan()
-    away.rename(path)
+    writer.close()
+    away.rename(writer.path)
 
-    assert lookout.scan().lost == {}
-    path.unlink()
+    scan = lookout.scan()
+
+    assert scan.lost == {}
+    assert scan.sightings[0].finished is Evidence.LOCK_GONE
+    writer.path.unlink()
     assert lookout.scan().lost == {}, "counting begins anew"
 
 
@@ -219,6 +258,19 @@ def test_a_device_number_that_changed_at_a_restart_is_no_new_recording(lookout: 
     assert scan.lost == {}
     assert scan.sightings[0].recording == recording
     assert scan.sightings[0].identity == seen.identity, "with the device it has now"
+
+
+def test_without_birth_times_an_inode_of_another_device_is_another_file(
+    lookout: Lookout, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    real = disk.status_of
+    monkeypatch.setattr(disk, "status_of", lambda file: replace(real(file), birth_ns=0))
+    path = lookout.folder / "session"
+    path.write_bytes(TINY)
+    seen = lookout.only()
+    identity = replace(seen.identity, birth_ns=0)
+    lookout.note(seen, identity=replace(identity, device=identity.device + 1))
+    assert lookout.only().recording is None
 
 
 def test_of_two_recordings_that_claim_a_file_the_later_has_it(lookout: Lookout) -> None:

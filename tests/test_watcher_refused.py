@@ -96,6 +96,28 @@ def test_what_turns_into_a_pipe_before_the_look_is_left_alone(
     (lookout.folder / "session").write_bytes(TINY)
     pipe = os.open(lookout.folder.parent / "pipe", os.O_RDONLY | os.O_NONBLOCK)
     monkeypatch.setattr(disk, "open_to_look", lambda _: pipe)
+    with capture_logs() as logs:
+        assert lookout.scan().sightings == ()
+    assert logs == []
+
+
+def test_what_turns_into_a_symlink_before_the_look_is_not_followed(
+    lookout: Lookout, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    outside = lookout.folder.parent / "outside"
+    outside.mkdir()
+    (outside / "session").write_bytes(TINY)
+    sub = lookout.folder / "sub"
+    sub.mkdir()
+    real = os.open
+
+    def swap(path: Path, flags: int, *rest: int) -> int:
+        if path == sub:
+            sub.rmdir()
+            sub.symlink_to(outside)
+        return real(path, flags, *rest)
+
+    monkeypatch.setattr(os, "open", swap)
     assert lookout.scan().sightings == ()
 
 

@@ -120,6 +120,16 @@ async def test_without_inotify_the_interval_finds_everything(
         await runner.sighting("session")
 
 
+async def test_a_hint_is_used_up_by_the_scan_that_it_brings(make_runner: MakeRunner) -> None:
+    runner = make_runner(NEVER_S)
+    async with runner.running():
+        await runner.until(lambda _: True)
+        (runner.folder / "session").write_bytes(TINY)
+        await runner.sighting("session")
+        await asyncio.sleep(5 * SHORTEST_REST_S)
+    assert len(runner.scans) <= 3, "the first, the hinted one, and one for a hint that came late"
+
+
 async def test_a_storm_of_events_does_not_become_a_storm_of_scans(make_runner: MakeRunner) -> None:
     runner = make_runner(NEVER_S)
     began = time.monotonic()

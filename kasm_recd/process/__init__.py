@@ -86,12 +86,11 @@ async def run(
 def end_leftover(child: ChildId) -> bool:
     """Kills the process group that a crash left; true if there was one.
 
-    Only a process with this pid *and* this start time, leading a group of its own, is ours.
+    Only a process with this pid *and* this start time is ours; it leads a group of its own.
     """
     try:
         process = psutil.Process(child.pid)
-        same = abs(process.create_time() - child.started) <= SAME_START_S
-        if not same or os.getpgid(child.pid) != child.pid:
+        if abs(process.create_time() - child.started) > SAME_START_S:
             return False
         os.killpg(child.pid, signal.SIGKILL)
         process.wait(timeout=REAP_S)

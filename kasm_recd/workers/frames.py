@@ -18,9 +18,10 @@ if TYPE_CHECKING:
     from kasm_recd.guacamole.display import Display
     from kasm_recd.guacamole.instructions import Instruction
 
-#: Instructions between two syncs are kept until the second one tells the time; beyond so many
-#: bytes they are drawn without knowing it. guacd writes up to 4.3 MB between two.
+#: Instructions between two syncs are kept until the second one tells the time; beyond so many they
+#: are drawn without knowing it. guacd writes up to 4.3 MB between two.
 HELD_BYTES: Final = 16_000_000
+HELD_INSTRUCTIONS: Final = 50_000
 
 
 class Clock:
@@ -76,7 +77,7 @@ class Schedule:
             if instruction.opcode == "sync":
                 now = self._clock.tick(int(instruction.args[0]))
                 yield from self._overtaken_by(now)
-            elif instruction.end - began > HELD_BYTES:
+            elif instruction.end - began > HELD_BYTES or len(held) >= HELD_INSTRUCTIONS:
                 now = self._clock.elapsed
                 yield from self._overtaken_by(now + 1)
             else:

@@ -9,48 +9,58 @@ were one file. Progress goes to stderr as lines such as ``progress 0.42``.
 from __future__ import annotations
 
 import argparse
-import json
+import os
 import sys
 import time
 from dataclasses import asdict
+from itertools import chain
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final
 
-from kasm_recd.errors import RecdError, Unplayable
+from av.error import FFmpegError
+
+from kasm_recd.errors import Unplayable, WorkerFailed
 from kasm_recd.guacamole.display import Display
-from kasm_recd.guacamole.instructions import read
-from kasm_recd.segment import Damage
+from kasm_recd.guacamole.instructions import Instruction, read
+from kasm_recd.workers.files import opened, pieces
 from kasm_recd.workers.frames import Clock, Schedule
+from kasm_recd.workers.program import answer
 from kasm_recd.workers.video import Clip
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
 
-    from kasm_recd.guacamole.instructions import Instruction
-
-CHUNK_BYTES: Final = 1 << 18
 PROGRESS_INTERVAL_S: Final = 0.2
 
 
 def render(options: argparse.Namespace) -> dict[str, Any]:
     """Make the clip and its thumbnail; returns what is printed.
 
-    Raises OSError, and Unplayable when the segment has nothing to show.
+    Raises OSError, WorkerFailed when the video library gives up, and Unplayable when the segment
+    has nothing to show.
     """
     files = [path for path in (options.preamble, options.input) if path]
     width, height = options.width, options.height
     if not (width and height):
         width, height = _own_size(files)
+    try:
+        clip = Clip(
+            options.output,
+            width=width + width % 2,
+            height=height + height % 2,
+            framerate=options.framerate,
+            bitrate=options.bitrate,
+            threads=options.threads,
+        )
+        return _filled(clip, files, options)
+    except FFmpegError as error:
+        raise WorkerFailed(f"video of {width}x{height}: {error}") from error
+
+
+def _filled(clip: Clip, files: Sequence[Path], options: argparse.Namespace) -> dict[str, Any]:
+    """Put all frames into ``clip`` and finish it."""
     display, clock = Display(), Clock(options.end_timestamp)
     schedule = Schedule(display, clock, framerate=options.framerate)
-    clip = Clip(
-        options.output,
-        width=width + width % 2,
-        height=height + height % 2,
-        framerate=options.framerate,
-        bitrate=options.bitrate,
-        threads=options.threads,
-    )
     thumbnail = b""
     for moment in schedule.frames(_instructions(files, progress=True)):
         if not thumbnail and clip.frames and 2 * moment > clock.end:
@@ -59,7 +69,7 @@ def render(options: argparse.Namespace) -> dict[str, Any]:
         clip.show(picture, display.take_changed(), moment)
     if not clip.frames:
         raise Unplayable(f"{options.input} has no sync, so nothing is ever shown")
-    options.thumbnail.write_bytes(thumbnail or clip.thumbnail())
+    options.thumbnail.write_bytes(_telling(thumbnail, clip.thumbnail()))
     clip.close(clock.end)
     return {
         "frames": clip.frames,
@@ -68,6 +78,14 @@ def render(options: argparse.Namespace) -> dict[str, Any]:
         "height": clip.height,
         "damage": [asdict(damage) for damage in display.damage],
     }
+
+
+def _telling(middle: bytes, last: bytes) -> bytes:
+    """The thumbnail from the middle, unless the screen was as good as empty then.
+
+    How many bytes a JPEG takes says how much is to be seen in it.
+    """
+    return last if len(last) > 2 * len(middle) else middle
 
 
 def _own_size(files: Sequence[Path]) -> tuple[int, int]:
@@ -82,22 +100,19 @@ def _own_size(files: Sequence[Path]) -> tuple[int, int]:
 
 
 def _instructions(files: Sequence[Path], *, progress: bool = False) -> Iterator[Instruction]:
-    for found in read(_chunks(files, progress=progress)):
-        if not isinstance(found, Damage):  # the cut has named it already
+    """All that can be read; what cannot, the cut has named already."""
+    size, reported = sum(path.stat().st_size for path in files), 0.0
+    for found in read(chain.from_iterable(map(_pieces, files))):
+        if isinstance(found, Instruction):
             yield found
+        if progress and time.monotonic() - reported >= PROGRESS_INTERVAL_S:
+            reported = time.monotonic()
+            sys.stderr.write(f"progress {found.end / size:.3f}\n")
 
 
-def _chunks(files: Sequence[Path], *, progress: bool) -> Iterator[bytes]:
-    reported, done = 0.0, 0
-    size = sum(path.stat().st_size for path in files)
-    for path in files:
-        with path.open("rb") as stream:
-            while chunk := stream.read(CHUNK_BYTES):
-                done += len(chunk)
-                if progress and time.monotonic() - reported >= PROGRESS_INTERVAL_S:
-                    reported = time.monotonic()
-                    sys.stderr.write(f"progress {done / size:.3f}\n")
-                yield chunk
+def _pieces(path: Path) -> Iterator[bytes]:
+    with opened(path) as descriptor:
+        yield from pieces(descriptor)
 
 
 def _parser() -> argparse.ArgumentParser:
@@ -119,14 +134,9 @@ def _parser() -> argparse.ArgumentParser:
 def main(arguments: Sequence[str] | None = None) -> int:
     """Run the program; returns its exit code."""
     options = _parser().parse_args(arguments)
-    try:
-        result = render(options)
-    except (RecdError, OSError) as error:
-        sys.stderr.write(f"render: {error}\n")
-        return 1
-    sys.stdout.write(json.dumps(result) + "\n")
-    return 0
+    return answer("render", lambda: render(options))
 
 
 if __name__ == "__main__":
+    os.umask(0o077)  # clip and thumbnail are the daemon's alone
     sys.exit(main())

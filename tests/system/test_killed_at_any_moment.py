@@ -8,7 +8,7 @@ import json
 import os
 import random
 import time
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import psutil
 import pytest
@@ -101,7 +101,7 @@ def kill_something(daemon: DaemonProcess, chance: random.Random) -> set[int]:
     return seen
 
 
-def manifests(swift: SwiftServer, bucket: str) -> dict[str, dict[str, dict[str, str]]]:
+def manifests(swift: SwiftServer, bucket: str) -> dict[str, dict[str, Any]]:
     return {
         key: json.loads(body)
         for key, body in swift.contents(bucket).items()

@@ -36,7 +36,7 @@ def rolling_daemon(make_daemon: Callable[..., DaemonProcess]) -> Callable[..., D
     def make(*, fault: str = "", **settings: object) -> DaemonProcess:
         daemon = make_daemon(**(SETTINGS | settings))
         daemon.program = (str(STANDINS / "faulty_daemon.py"),)
-        daemon.environment = {
+        daemon.faults = {
             "KASM_RECD_TEST_FAULT": fault,
         }
         return daemon
@@ -111,7 +111,7 @@ def test_kill_9_between_two_steps_of_a_roll_loses_and_doubles_nothing(
     assert daemon.process is not None
     assert daemon.process.wait(60) == -9
     writer.write(100_000)
-    daemon.environment["KASM_RECD_TEST_FAULT"] = ""
+    daemon.faults["KASM_RECD_TEST_FAULT"] = ""
     daemon.start()
     wait_until(lambda: len(clips_of(daemon)) >= 2, "it is rolled after all")
     assert disk.is_locked(writer.path)
@@ -236,7 +236,7 @@ def test_where_no_hole_can_be_made_it_is_rolled_all_the_same_and_said_once(
     source: Path,
 ) -> None:
     daemon = rolling_daemon()
-    daemon.environment["KASM_RECD_TEST_NO_HOLES"] = "1"
+    daemon.faults["KASM_RECD_TEST_NO_HOLES"] = "1"
     daemon.start()
     name = daemon.admit("k-1")[1]["recording_name"]
     writer = guacd_writer(source, daemon.recordings / name, "--on-command")

@@ -7,6 +7,8 @@ import subprocess
 import sys
 from typing import TYPE_CHECKING
 
+import psutil
+
 from tests.fixtures_daemon import swift_settings, wait_until
 
 if TYPE_CHECKING:
@@ -47,8 +49,9 @@ def test_sigterm_does_not_wait_for_a_store_that_hangs(
     swift.pause()
     name = daemon.admit("k-1")[1]["recording_name"]
     guacd_writer(recordings("vnc-idle.guac"), daemon.recordings / name).wait_written()
-    wait_until(lambda: daemon.status()["queues"]["upload"]["busy"], "it is being uploaded")
+    wait_until(lambda: is_talking_to(daemon, swift), "the store has its request")
     assert daemon.stop() == 0
+    assert daemon.events("daemon.threads_left")
     swift.resume()
     daemon.start()
     wait_until(lambda: daemon.events("clip.stored"), "the next start stores it")
@@ -76,3 +79,13 @@ def test_drain_refuses_new_sessions_and_ends_when_all_is_stored(
     assert drain.returncode == 0
     manifest = json.loads((daemon.folder / "clips" / "k-1.0000.json").read_bytes())
     assert manifest["form"] == "clip"
+
+
+def is_talking_to(daemon: DaemonProcess, swift: SwiftServer) -> bool:
+    assert daemon.process is not None
+    ports = {
+        each.raddr.port
+        for each in psutil.Process(daemon.process.pid).net_connections()
+        if each.raddr
+    }
+    return int(swift.endpoint.rpartition(":")[2]) in ports
