@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING, Final
 
 from rich.console import Console
 
-from kasm_recd import __version__, commands, daemon, demo, file_commands
+from kasm_recd import __version__, commands, daemon, demo, file_commands, roll_commands, units
 from kasm_recd.errors import RecdError, SettingsInvalid
 
 if TYPE_CHECKING:
@@ -133,12 +133,32 @@ def _add_file_commands(commands_of: argparse._SubParsersAction[argparse.Argument
         )
     )
 
+    roll = commands_of.add_parser("roll", help="cut a recording into segments that play alone")
+    roll.add_argument("file", type=Path, metavar="FILE.guac")
+    roll.add_argument("-o", "--output", type=Path, required=True, metavar="DIR")
+    roll.add_argument("--segment-size", type=_bytes, default="150MB", metavar="N")
+    roll.set_defaults(
+        command=lambda a: roll_commands.roll(a.file, a.output, segment_size=a.segment_size)
+    )
+
+    join = commands_of.add_parser("join", help="put such segments together again")
+    join.add_argument("folder", type=Path, metavar="DIR")
+    join.add_argument("-o", "--output", type=Path, required=True, metavar="FILE.guac")
+    join.set_defaults(command=lambda a: roll_commands.join(a.folder, a.output))
+
     show = commands_of.add_parser("demo", help="real recordings in, playable clips out")
     show.add_argument("--output", type=Path, default=Path("demo-out"), metavar="DIR")
     show.add_argument(
         "--recordings", type=Path, default=Path("tests/data/recordings"), metavar="DIR"
     )
     show.set_defaults(command=lambda a: demo.run(a.recordings, a.output, Console()))
+
+
+def _bytes(text: str) -> int:
+    size = units.size(text)
+    if size < 1:
+        raise argparse.ArgumentTypeError("at least one byte")
+    return size
 
 
 def _config(text: str) -> Path | None:

@@ -33,6 +33,7 @@ if TYPE_CHECKING:
     from rich.console import Console
 
 BUFFER = 8192  # bytes; guacd's own
+SEGMENT_SIZE = "2MB"  # so small that the longer recordings are rolled while they are played
 PLAY_S = 8.0  # every recording is played in about this time, whatever it lasted
 GIVE_UP_S = 110.0  # the whole demo ends within two minutes
 
@@ -67,14 +68,15 @@ def run(recordings: Path, output: Path, console: Console) -> int:
         folder = Path(work)
         with _daemon(folder, output) as socket:
             _play_all(sources, folder / "recordings", socket, console)
-            clips = _wait(output, len(sources), console)
+            clips = _wait(output, socket, console)
     console.print(_table(clips))
     if clips:
         sheet = output / "contact-sheet.png"
         _contact_sheet([clip.thumbnail for clip in clips], sheet)
         console.print(f"One picture of each: {sheet}   the daemon's log: {output / 'daemon.log'}")
-    if len(clips) < len(sources):
-        console.print(f"[red]{len(sources) - len(clips)} recordings did not come out.[/red]")
+    missing = len(sources) - len({clip.manifest["session"]["kasm_id"] for clip in clips})
+    if missing:
+        console.print(f"[red]{missing} recordings did not come out.[/red]")
         return 1
     return 0
 
@@ -97,6 +99,7 @@ class _daemon:  # noqa: N801 - used as a with-statement's function
             "KASM_RECD_SPOOL_DIR": str(folder / "spool"),
             "KASM_RECD_SESSION_RECORDING_UPLOAD_LOCATION": f"file://{clips}/{{kasm_id}}.mp4",
             "KASM_RECD_SCAN_INTERVAL": "0.5",
+            "KASM_RECD_SEGMENT_SIZE": SEGMENT_SIZE,
         }
         with (self._output / "daemon.log").open("wb") as log:
             self._process = subprocess.Popen(
@@ -183,17 +186,19 @@ def _play(source: Path, path: Path, progress: Progress, task: Any) -> None:
         os.close(descriptor)
 
 
-def _wait(output: Path, expected: int, console: Console) -> list[Shown]:
-    """The clips that are there when all are, or when the time is up."""
+def _wait(output: Path, socket: Path, console: Console) -> list[Shown]:
+    """The clips that are there when nothing is left to do, or when the time is up."""
     columns = (TextColumn("{task.description:<22}"), BarColumn(), MofNCompleteColumn())
     deadline = time.monotonic() + GIVE_UP_S - PLAY_S
     with Progress(*columns, TimeElapsedColumn(), console=console) as progress:
-        task = progress.add_task("clips stored", total=expected)
+        task = progress.add_task("clips stored", total=None)
         while True:
+            _, status = ask(socket, "GET", "/v1/status")
             found = list(_clips(output))
-            progress.update(task, completed=len(found))
-            if len(found) >= expected or time.monotonic() > deadline:
-                return found
+            progress.update(task, completed=len(found), total=sum(status["segments"].values()))
+            done = (status["recordings_open"], status["bytes_at_risk"]) == (0, 0)
+            if done or time.monotonic() > deadline:
+                return list(_clips(output))
             time.sleep(0.2)
 
 

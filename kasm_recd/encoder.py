@@ -42,7 +42,8 @@ class Job:
     """One attempt at one segment.
 
     ``folder`` is the attempt's own, empty and 0700. ``end_timestamp`` is the clip's end on guacd's
-    clock, in milliseconds, not before the last ``sync``.
+    clock, in milliseconds, not before the last ``sync``. ``preamble`` is read before ``body``, as
+    if the two were one file; a recording's first segment has none.
     """
 
     body: Path
@@ -50,6 +51,13 @@ class Job:
     contents: Contents
     end_timestamp: int
     picture: Picture
+    preamble: Path | None = None
+
+    @property
+    def input(self) -> tuple[str, ...]:
+        """What a worker is told to read."""
+        preamble = ("--preamble", str(self.preamble)) if self.preamble else ()
+        return ("--input", str(self.body), *preamble)
 
     @property
     def size(self) -> tuple[int, int]:

@@ -99,7 +99,7 @@ class _Attempt:
         job = self._job
         mended = job.folder / "mended.guac"
         clip, thumbnail = job.folder / CLIP_NAME, job.folder / THUMBNAIL_NAME
-        await self._run([*mend_argv, "--input", str(job.body), "--output", str(mended)])
+        await self._run([*mend_argv, *job.input, "--output", str(mended)])
         self._on_progress(MENDED)
         video = await self._render(mended)
         self._on_progress(RENDERED)

@@ -61,7 +61,8 @@ class NativeEncoder:
         done = await process.run(
             [
                 *self._argv,
-                *("--input", str(job.body), "--output", str(clip), "--thumbnail", str(thumbnail)),
+                *job.input,
+                *("--output", str(clip), "--thumbnail", str(thumbnail)),
                 *("--width", str(width), "--height", str(height)),
                 *("--framerate", str(job.picture.framerate)),
                 *("--bitrate", str(job.picture.bitrate)),

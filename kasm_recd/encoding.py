@@ -3,22 +3,21 @@
 Takes segments from the queue's slots, gives each attempt a folder of its own, and publishes what
 the encoder made: clip, thumbnail, and last the manifest. A manifest that already lies in the
 segment's folder was made by an attempt that a crash cut off before the journal heard of it; it is
-adopted.
+adopted. A segment that does not begin its recording waits for its preamble.
 """
 
 from __future__ import annotations
 
 import asyncio
-import errno
 import secrets
 from dataclasses import dataclass, replace
-from typing import TYPE_CHECKING, Any, Final, Literal
+from typing import TYPE_CHECKING, Any, Literal
 
-from kasm_recd import disk, manifest
+from kasm_recd import disk, manifest, preambles
 from kasm_recd.encoder import Job, choose
 from kasm_recd.errors import ClipRejected, DiskFull, OperatorError, RecdError, Retried
 from kasm_recd.log import get_logger
-from kasm_recd.segment import Form, Segment, SegmentEvent, SegmentState
+from kasm_recd.segment import Damage, Form, Segment, SegmentEvent, SegmentState
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
@@ -26,11 +25,10 @@ if TYPE_CHECKING:
 
     from kasm_recd.encoder import Clip, Encoder, Picture
     from kasm_recd.journal import Journal
+    from kasm_recd.preambles import Preamble
     from kasm_recd.process import ChildId
 
 log = get_logger(__name__)
-
-NO_ROOM: Final = (errno.ENOSPC, errno.EDQUOT)
 
 
 @dataclass(frozen=True, slots=True)
@@ -65,6 +63,7 @@ class EncodeStage:
         now: Callable[[], float],
     ) -> None:
         self._journal = journal
+        self._spool = spool
         self._segments = spool / "segments"
         self._attempts = spool / "attempts"
         self._encoders = encoders
@@ -78,19 +77,26 @@ class EncodeStage:
         segment = self._journal.segment(segment_id)
         if segment is None or segment.state is not SegmentState.SEALED:
             return
-        if segment.contents.empty:
+        preamble = preambles.of(self._spool, segment)
+        if preamble is None:
+            return  # it is offered again when that is there
+        if preamble.cause:
+            ready = await self._go_raw(
+                segment, SegmentEvent.GIVE_UP, f"no preamble: {preamble.cause}"
+            )
+        elif segment.contents.empty:
             ready = await self._go_raw(segment, SegmentEvent.EMPTY, "empty")
         elif segment.encode_attempts >= self._policy.attempts:
             ready = await self._go_raw(segment, SegmentEvent.GIVE_UP, segment.cause or "gave up")
         else:
-            outcome = await self._attempt(segment)
+            outcome = await self._attempt(segment, preamble)
             if outcome.state is SegmentState.SEALED:
                 self._on_again(outcome)
                 return
             ready = outcome
         self._on_ready(ready)
 
-    async def _attempt(self, segment: Segment) -> Segment:
+    async def _attempt(self, segment: Segment, preamble: Preamble) -> Segment:
         moved = await self._journal.move_segment(segment.id, SegmentEvent.ENCODE)
         token = f"encode-{secrets.token_hex(8)}"
         attempt = await self._journal.begin_attempt(segment.id, "encode", token)
@@ -99,7 +105,7 @@ class EncodeStage:
             changes = await self._adopt(moved)
             if changes is None:
                 await asyncio.to_thread(folder.mkdir, mode=0o700)
-                changes = await self._encode(moved, folder, attempt)
+                changes = await self._encode(moved, preamble, folder, attempt)
         except (Retried, OperatorError, OSError) as error:
             await self._journal.end_attempt(attempt, "failed", str(error))
             return await self._put_back(moved, error)
@@ -121,7 +127,9 @@ class EncodeStage:
         described, artifacts = found
         return {"encoder": described["encoder"], "artifacts": artifacts, "cause": ""}
 
-    async def _encode(self, segment: Segment, folder: Path, attempt: int) -> dict[str, Any]:
+    async def _encode(
+        self, segment: Segment, preamble: Preamble, folder: Path, attempt: int
+    ) -> dict[str, Any]:
         async def started(child: ChildId) -> None:
             await self._journal.attempt_started(attempt, child.pid, child.started)
 
@@ -132,6 +140,7 @@ class EncodeStage:
             contents=segment.contents,
             end_timestamp=segment.end_timestamp,
             picture=self._policy.picture,
+            preamble=preamble.path,
         )
         hold_ms = segment.end_timestamp - (segment.contents.last_sync or 0)
         encoder = choose(
@@ -139,7 +148,8 @@ class EncodeStage:
         )
         clip = await encoder.encode(job, on_start=started)
         await asyncio.to_thread(_publish_clip, clip, home)
-        damage = dict.fromkeys((*segment.contents.damage, *clip.damage))
+        found = _in_the_recording(clip, segment, preamble)
+        damage = dict.fromkeys((*segment.contents.damage, *found))
         contents = replace(segment.contents, damage=tuple(damage))
         named = segment.evolve(encoder=clip.encoder, cause="", contents=contents)
         artifacts = await self._write_manifest(named, Form.CLIP, clip.duration_ms)
@@ -147,7 +157,7 @@ class EncodeStage:
 
     async def _put_back(self, segment: Segment, error: RecdError | OSError) -> Segment:
         """The segment waits for its next attempt; a full disk is not the segment's fault."""
-        full = isinstance(error, DiskFull) or getattr(error, "errno", None) in NO_ROOM
+        full = isinstance(error, DiskFull) or getattr(error, "errno", None) in disk.NO_ROOM
         attempts = segment.encode_attempts + (0 if full else 1)
         wait = self._policy.back_off_s * 4 ** max(0, attempts - 1)
         if attempts >= self._policy.attempts:
@@ -190,9 +200,12 @@ class EncodeStage:
             roles.insert(0, "raw")
         session = self._journal.owner(segment)
         recording = self._journal.source(segment)
+        preamble = preambles.of(self._spool, segment)
+        opening = preamble.path if preamble else None
 
         def write() -> tuple[Any, ...]:
-            artifacts = [manifest.artifact(home, role) for role in roles]
+            names = {"raw": _make_playable(home, opening)} if "raw" in roles else {}
+            artifacts = [manifest.artifact(home, role, names.get(role, "")) for role in roles]
             described = manifest.compose(
                 session,
                 recording,
@@ -200,6 +213,7 @@ class EncodeStage:
                 form=form,
                 artifacts=artifacts,
                 duration_ms=duration_ms,
+                preamble_length=opening.stat().st_size if opening else 0,
             )
             return (*artifacts, manifest.write(home, described))
 
@@ -210,3 +224,25 @@ def _publish_clip(clip: Clip, home: Path) -> None:
     for path, role in ((clip.path, "clip"), (clip.thumbnail, "thumbnail")):
         path.chmod(0o600)  # whatever the umask of the program that made it
         disk.publish(path, home / manifest.FILE_NAMES[role])
+
+
+def _make_playable(home: Path, preamble: Path | None) -> str:
+    """The name of the file that goes up raw: the body, behind its preamble where it has one."""
+    body = manifest.FILE_NAMES["raw"]
+    if preamble is None:
+        return body
+    disk.concatenate(home / manifest.PLAYABLE, preamble, home / body)
+    return manifest.PLAYABLE
+
+
+def _in_the_recording(clip: Clip, segment: Segment, preamble: Preamble) -> tuple[Damage, ...]:
+    """What the encoder named as damaged, counted from the recording's beginning."""
+    shift = segment.start - (preamble.path.stat().st_size if preamble.path else 0)
+    return tuple(
+        replace(
+            place,
+            start=max(segment.start, place.start + shift),
+            end=max(segment.start, place.end + shift),
+        )
+        for place in clip.damage
+    )

@@ -42,13 +42,17 @@ class Intake:
         *,
         journal: Journal,
         on_finished: Callable[[Recording], None],
+        on_growing: Callable[[Recording, int], None] = lambda _recording, _size: None,
         now: Callable[[], float],
     ) -> None:
         self._journal = journal
         self._on_finished = on_finished
+        self._on_growing = on_growing
         self._now = now
         #: Why the folder cannot be used, after the last scan.
         self.folder_error: str | None = None
+        #: Bytes that are in segments and still take room in the recordings, after the last scan.
+        self.pinned = 0
 
     def known(self) -> list[Recording]:
         """The recordings that may still lie in the folder, for the watcher to match."""
@@ -60,13 +64,16 @@ class Intake:
         await self._journal.note_clock(scan.clock.boot_id, scan.clock.offset_s, scan.at)
         for recording_id, loss in scan.lost.items():
             await self._lose(recording_id, loss)
+        self.pinned = sum(map(_pinned, scan.sightings))
         for sighting in scan.sightings:
             recording = sighting.recording
             if recording is None:
                 recording = await self._add(sighting, scan)
             else:
                 recording = await self._update(recording, sighting)
-            await self._judge(recording, sighting)
+            recording = await self._judge(recording, sighting)
+            if recording.state is RecordingState.GROWING:
+                self._on_growing(recording, sighting.size)
 
     def _note_folder(self, error: str | None) -> None:
         if error != self.folder_error:
@@ -106,11 +113,11 @@ class Intake:
             return recording
         return await self._journal.update_recording(recording.id, **changes)
 
-    async def _judge(self, recording: Recording, sighting: Sighting) -> None:
+    async def _judge(self, recording: Recording, sighting: Sighting) -> Recording:
         if sighting.grew_again and recording.state is not RecordingState.GROWING:
             log.warning("recording.reopened", size=sighting.size, **recording.log_context())
-            await self._journal.move_recording(recording.id, RecordingEvent.REOPEN)
-        elif sighting.finished and recording.state is RecordingState.GROWING:
+            return await self._journal.move_recording(recording.id, RecordingEvent.REOPEN)
+        if sighting.finished and recording.state is RecordingState.GROWING:
             finished = await self._journal.move_recording(
                 recording.id,
                 RecordingEvent.FINISH,
@@ -124,6 +131,8 @@ class Intake:
                 **recording.log_context(),
             )
             self._on_finished(finished)
+            return finished
+        return recording
 
     async def _lose(self, recording_id: int, loss: Loss) -> None:
         recording = self._journal.recording(recording_id)
@@ -170,6 +179,14 @@ class Intake:
                 **fields,
             )
         )
+
+
+def _pinned(sighting: Sighting) -> int:
+    """How much of what was cut still takes room, its first and last blocks aside."""
+    if sighting.recording is None or not sighting.recording.consumed:
+        return 0
+    uncut = sighting.size - sighting.recording.consumed
+    return max(0, sighting.allocated - uncut - 2 * disk.HEAD_LENGTH)
 
 
 def _text(value: object) -> str:

@@ -37,11 +37,15 @@ FILE_NAMES: Mapping[str, str] = {
     "raw": "body.guac",
     "manifest": NAME,
 }
+#: What goes up raw where a segment has a preamble: both as one file that plays.
+PLAYABLE = "segment.guac"
 
 
-def artifact(folder: Path, role: str) -> Artifact:
-    """The file of ``role`` in a segment's folder, as it lies there; raises OSError."""
-    path = folder / FILE_NAMES[role]
+def artifact(folder: Path, role: str, name: str = "") -> Artifact:
+    """The file of ``role`` in a segment's folder, as it lies there; raises OSError, KeyError."""
+    if name not in ("", FILE_NAMES[role]) and (role, name) != ("raw", PLAYABLE):
+        raise KeyError(name)
+    path = folder / (name or FILE_NAMES[role])
     with path.open("rb") as file:
         digest = disk.sha256(file)
         size = file.tell()
@@ -56,8 +60,12 @@ def compose(
     form: Form,
     artifacts: Sequence[Artifact],
     duration_ms: int,
+    preamble_length: int = 0,
 ) -> dict[str, Any]:
-    """The manifest as plain values; ``artifacts`` are the files that go up beside it."""
+    """The manifest as plain values; ``artifacts`` are the files that go up beside it.
+
+    ``preamble_length`` is where in a raw artifact the recording's own bytes begin.
+    """
     contents = contents_to_json(segment.contents)
     return {
         "format": FORMAT,
@@ -88,7 +96,7 @@ def compose(
             "start": segment.start,
             "length": segment.length,
             "sha256": segment.sha256,
-            "preamble_length": 0,
+            "preamble_length": preamble_length,
             **contents,
         },
         "artifacts": [
@@ -128,7 +136,7 @@ def adopt(folder: Path) -> tuple[dict[str, Any], tuple[Artifact, ...]] | None:
         raise ClipRejected(f"{folder / NAME} is no manifest: {error}") from error
     for item in named:
         try:
-            found = artifact(folder, item.role)
+            found = artifact(folder, item.role, item.name)
         except (OSError, KeyError) as error:
             raise ClipRejected(f"{folder / NAME} names {item.name}: {error}") from error
         if found != item:

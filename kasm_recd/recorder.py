@@ -2,8 +2,8 @@ r"""The parts of a recorder with valid settings: built, started in order, stoppe
 
 The way of the data, as wired here::
 
-    watcher -> intake -> segmenter -> encode slots -> upload slots -> retention
-         \________________________ journal ________________________/
+    watcher -> intake -> segmenter -> encode slots (replay, encode) -> upload slots -> retention
+         \________________________________ journal ________________________________/
 
 What was under way when the last daemon ended is put back first, from the journal.
 """
@@ -14,9 +14,10 @@ import asyncio
 import functools
 import threading
 import time
+from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final, NoReturn
 
-from kasm_recd import disk, process, storage
+from kasm_recd import disk, preambles, process, storage
 from kasm_recd.encoder import Encoder, Picture
 from kasm_recd.encoder_guacenc import GuacencEncoder
 from kasm_recd.encoder_native import NativeEncoder
@@ -26,14 +27,15 @@ from kasm_recd.intake import Intake
 from kasm_recd.journal import Journal
 from kasm_recd.log import get_logger
 from kasm_recd.queue import Slots
+from kasm_recd.replaying import ReplayStage
 from kasm_recd.retention import Retention
 from kasm_recd.segment import RecordingState, SegmentState
-from kasm_recd.segmenter import Segmenter
+from kasm_recd.segmenter import Rolling, Segmenter
 from kasm_recd.uploading import BackOff, UploadStage
 from kasm_recd.watcher import Watcher
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Awaitable, Callable
 
     from kasm_recd.segment import Recording, Segment
     from kasm_recd.settings import Settings
@@ -45,6 +47,7 @@ JOURNAL_NAME: Final = "journal.sqlite3"
 SWEEP_S: Final = 5.0  # retention looks this often, and sooner when something was stored
 UPTIME_S: Final = 15.0  # how much time up a crash may forget
 CUT_AGAIN_S: Final = 5.0
+REPLAY_AGAIN_S: Final = 5.0
 CUT_MEMORY: Final = 1_000_000_000  # bytes of address space; the worker streams
 CPU_S: Final = 6 * 3600  # a worker's CPU seconds; the deadline ends it long before
 
@@ -82,8 +85,9 @@ class Recorder:
         self._stop = threading.Event()
         self._kick = asyncio.Event()
         self._beat_at = time.monotonic()
+        self._pins: set[int | None] = set()  # error numbers of holes that could not be made
         spool = settings.spool_dir
-        for folder in (spool, spool / "segments", spool / "attempts"):
+        for folder in (spool, spool / "segments", spool / "attempts", spool / preambles.FOLDER):
             folder.mkdir(mode=0o700, parents=True, exist_ok=True)
         empty = not any((spool / "segments").iterdir())
         self.journal = Journal.open(spool / JOURNAL_NAME, clock=now, make=empty)
@@ -92,11 +96,16 @@ class Recorder:
     def _build(self) -> None:
         settings, journal, now = self._settings, self.journal, self._now
         self.cuts: Slots[int] = Slots("cut", settings.cut_slots, self._cut, clock=now)
-        self.encodes: Slots[int] = Slots(
-            "encode", settings.session_recording_queue_length, self._encode, clock=now
+        self.encodes: Slots[Callable[[], Awaitable[None]]] = Slots(
+            "encode", settings.session_recording_queue_length, lambda work: work(), clock=now
         )
         self.uploads: Slots[int] = Slots("upload", settings.upload_slots, self._upload, clock=now)
-        self.intake = Intake(journal=journal, on_finished=self._offer_cut, now=now)
+        self.intake = Intake(
+            journal=journal,
+            on_finished=self._offer_cut,
+            on_growing=self._roll_when_due,
+            now=now,
+        )
         self.watcher = Watcher(
             settings.recording_dir,
             interval_s=settings.scan_interval,
@@ -109,11 +118,15 @@ class Recorder:
             journal=journal,
             spool=settings.spool_dir,
             limits=worker_limits(memory=CUT_MEMORY, deadline_s=settings.cut_deadline),
-            on_sealed=self._offer,
+            rolling=Rolling(settings.segment_size, settings.segment_max_age),
+            hand_back=self._hand_back,
+            on_sealed=self._sealed,
+            on_more=self._offer_cut,
             on_drained=lambda _recording: self._kick.set(),
             now=now,
         )
         self.encoding = self._build_encoding()
+        self.replaying = self._build_replaying()
         self.uploading = self._build_uploading()
         self.retention = Retention(
             journal=journal,
@@ -146,6 +159,19 @@ class Recorder:
             on_ready=self._offer,
             on_again=self._offer,
             now=self._now,
+        )
+
+    def _build_replaying(self) -> ReplayStage:
+        settings = self._settings
+        return ReplayStage(
+            journal=self.journal,
+            spool=settings.spool_dir,
+            limits=worker_limits(
+                memory=settings.encode_memory, deadline_s=settings.encode_deadline
+            ),
+            attempts=settings.encode_attempts,
+            on_settled=self._preamble_settled,
+            on_again=lambda segment: self._offer_replay(segment, self._now() + REPLAY_AGAIN_S),
         )
 
     def _build_uploading(self) -> UploadStage:
@@ -193,6 +219,8 @@ class Recorder:
         waiting = self.journal.segments(*states)
         for segment in waiting:
             self._offer(segment)
+        for segment in self.journal.segments():
+            self._offer_replay(segment)
         for recording in self.journal.recordings(RecordingState.FINISHED):
             self._offer_cut(recording)
         log.info("daemon.recovered", segments=len(waiting), busy=len(recovered.segments))
@@ -206,19 +234,92 @@ class Recorder:
             not_before=not_before,
         )
 
+    def _roll_when_due(self, recording: Recording, size: int) -> None:
+        if self.segmenter.is_due(recording, size):
+            self._offer_cut(recording)
+
+    def _hand_back(self, recording: Recording) -> None:
+        """Gives what is cut of a recording back to its disk; called in a thread."""
+        path = Path(recording.path)
+        try:
+            disk.punch(
+                recording,
+                0,
+                recording.consumed,
+                before_close=lambda: self.watcher.expect_own_close(path),
+            )
+        except Retried as error:
+            log.warning("recording.changed", error=str(error), **recording.log_context())
+        except OSError as error:
+            if error.errno not in self._pins:
+                self._pins.add(error.errno)
+                log.warning(
+                    "recording.pinned",
+                    error=str(error),
+                    hint="It is cut all the same, but its disk comes back only when the session "
+                    "ends. The daemon needs write access to guacd's files, on a file system that "
+                    "can punch holes; see README.md.",
+                    **recording.log_context(),
+                )
+
+    def _sealed(self, segment: Segment) -> None:
+        self._offer(segment)
+        self._offer_replay(segment)
+        before = self.journal.segment_ending(segment.recording_id, segment.start)
+        if before is not None:
+            self._offer_replay(before)
+
+    def _preamble_settled(self, segment: Segment) -> None:
+        """What follows can be encoded now, and replayed in its turn."""
+        self._kick.set()
+        following = self.journal.segment_at(segment.recording_id, segment.end)
+        if following is not None:
+            if following.state is SegmentState.SEALED:
+                self._offer(following)
+            self._offer_replay(following)
+
+    async def _seek_preambles(self) -> None:
+        """What waits for a preamble gets one, or hears that there will be none."""
+        for segment in self.journal.segments(SegmentState.SEALED):
+            if preambles.of(self._settings.spool_dir, segment) is not None:
+                continue
+            before = self.journal.segment_ending(segment.recording_id, segment.start)
+            if before is not None:
+                self._offer_replay(before)
+                continue
+            await asyncio.to_thread(
+                preambles.give_up,
+                *(self._settings.spool_dir, segment.recording_id, segment.start),
+                "the journal does not know the segment before it",
+            )
+            self._offer(segment)
+
+    def _offer_replay(self, segment: Segment, not_before: float = 0.0) -> None:
+        if self.replaying.is_needed(segment):
+            self.encodes.offer(
+                ("replay", segment.id),
+                functools.partial(self.replaying.work, segment.id),
+                lane=str(segment.session_id),
+                order=(segment.sealed_at, segment.sequence),
+                not_before=not_before,
+            )
+
     def _offer(self, segment: Segment) -> None:
         """Into the queue that its state asks for, not before its next attempt is due."""
         self._offer_again(segment, segment.next_attempt_at)
 
     def _offer_again(self, segment: Segment, not_before: float) -> None:
-        slots = self.encodes if segment.state is SegmentState.SEALED else self.uploads
-        slots.offer(
-            segment.id,
-            segment.id,
-            lane=str(segment.session_id),
-            order=(segment.sealed_at, segment.sequence),
-            not_before=not_before,
-        )
+        order = (segment.sealed_at, segment.sequence)
+        lane = str(segment.session_id)
+        if segment.state is SegmentState.SEALED:
+            work = functools.partial(self.encoding.work, segment.id)
+            self.encodes.offer(
+                ("encode", segment.id), work, lane=lane, order=order, not_before=not_before
+            )
+        else:
+            self.uploads.offer(
+                segment.id, segment.id, lane=lane, order=order, not_before=not_before
+            )
 
     async def _cut(self, recording_id: int) -> None:
         try:
@@ -228,9 +329,6 @@ class Recorder:
             recording = self.journal.recording(recording_id)
             if recording is not None:
                 self._offer_cut(recording, self._now() + CUT_AGAIN_S)
-
-    async def _encode(self, segment_id: int) -> None:
-        await self.encoding.work(segment_id)
 
     async def _upload(self, segment_id: int) -> None:
         await self.uploading.work(segment_id)
@@ -242,6 +340,7 @@ class Recorder:
         while True:
             self._kick.clear()
             await self.retention.sweep()
+            await self._seek_preambles()
             try:
                 await asyncio.wait_for(self._kick.wait(), SWEEP_S)
             except TimeoutError:
@@ -271,6 +370,7 @@ class Recorder:
             "segments": self.journal.counts(),
             "recordings_open": self.journal.recordings_open(),
             "bytes_at_risk": self.journal.bytes_at_risk(),
+            "bytes_pinned": self.intake.pinned,
             "oldest_unstored_at": self.journal.oldest_unstored(),
             "queues": {
                 slots.name: {"busy": slots.busy, "waiting": slots.waiting}

@@ -3,6 +3,10 @@
 Three reasons, no fourth: a recording of which every byte lies in sealed segments; a segment that
 the journal calls ``stored``, which it does only after proof; a segment that could not be stored
 before its retention period ended, which is a loss and is said so, file by file, at critical level.
+
+A body stays until the next segment has its preamble; a preamble goes with the segment it opens. Of
+the last segment of a recording that goes on, the sidecar stays: it says where the recording was
+cut, should the journal be lost.
 """
 
 from __future__ import annotations
@@ -12,7 +16,7 @@ import shutil
 from pathlib import Path
 from typing import TYPE_CHECKING, Final
 
-from kasm_recd import disk
+from kasm_recd import disk, preambles, sidecar
 from kasm_recd.log import get_logger
 from kasm_recd.segment import RecordingEvent, RecordingState, SegmentEvent, SegmentState
 
@@ -62,6 +66,7 @@ class Retention:
         now: Callable[[], float],
     ) -> None:
         self._journal = journal
+        self._spool = spool
         self._segments = spool / "segments"
         self._retention_s = retention_s
         self._attempts_since_start = attempts_since_start
@@ -83,7 +88,8 @@ class Retention:
             ):
                 await self._expire(segment)
         for segment in self._journal.segments(SegmentState.EXPIRED):
-            await asyncio.to_thread(_delete_folder, self._segments / segment.folder)
+            await asyncio.to_thread(self._delete, segment)
+        await asyncio.to_thread(self._clear_preambles)
         await self._journal.prune(before=self._now() - REMEMBER_S)
 
     async def _try_to_remove(self, recording: Recording) -> None:
@@ -116,16 +122,37 @@ class Retention:
         log.info("recording.removed", found=outcome == "removed", **recording.log_context())
 
     async def purge(self, segment: Segment) -> None:
-        """Deletes the local bytes of a stored segment."""
-        await asyncio.to_thread(_delete_folder, self._segments / segment.folder)
+        """Deletes the local bytes of a stored segment, as far as nothing else needs them."""
+        recording = self._journal.source(segment)
+        follower = self._journal.segment_at(recording.id, segment.end)
+        wanted = preambles.is_wanted(recording, follower)
+        if wanted and preambles.after(self._spool, segment) is None:
+            return
+        if wanted and follower is None:
+            await asyncio.to_thread(_delete_all_but, sidecar.NAME, self._segments / segment.folder)
+            return
+        await asyncio.to_thread(self._delete, segment)
         await self._journal.move_segment(segment.id, SegmentEvent.PURGE)
+
+    def _delete(self, segment: Segment) -> None:
+        _delete_folder(self._segments / segment.folder)
+        preambles.remove(self._spool, segment)
+
+    def _clear_preambles(self) -> None:
+        """Those that open a segment which never came."""
+        for recording_id, start, path in preambles.all_of(self._spool):
+            recording = self._journal.recording(recording_id)
+            if recording is not None and recording.state in preambles.GOES_ON:
+                continue
+            if self._journal.segment_at(recording_id, start) is None:
+                disk.clear(path)
 
     async def _expire(self, segment: Segment) -> None:
         folder = self._segments / segment.folder
         session = self._journal.owner(segment)
         names = await asyncio.to_thread(lambda: sorted(p.name for p in folder.glob("*")))
         await self._journal.move_segment(segment.id, SegmentEvent.EXPIRE)
-        await asyncio.to_thread(_delete_folder, folder)
+        await asyncio.to_thread(self._delete, segment)
         for name in names:
             log.critical(
                 "segment.expired",
@@ -161,3 +188,9 @@ def _delete_folder(folder: Path) -> None:
         return
     shutil.rmtree(folder)
     disk.fsync_folder(folder.parent)
+
+
+def _delete_all_but(name: str, folder: Path) -> None:
+    for path in folder.glob("*"):
+        if path.name != name:
+            disk.clear(path)

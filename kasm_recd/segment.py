@@ -191,7 +191,8 @@ class Damage:
     """Bytes ``start`` to ``end`` of a recording that could not be read, or cannot be trusted.
 
     ``kind`` is ``invalid``, ``torn`` (the file ends inside an instruction), ``doubtful`` (read
-    after an invalid one, before the next ``sync``) or ``unsupported``.
+    after an invalid one, before the next ``sync``), ``unsupported`` or ``oversize`` (no ``sync``
+    where a cut was due: nothing is lost, but the segment is larger than it should be).
     """
 
     start: int
@@ -202,7 +203,11 @@ class Damage:
 
 @dataclass(frozen=True, slots=True)
 class Contents:
-    """What a segment holds, as the cut worker read it; timestamps are guacd's milliseconds."""
+    """What a segment holds, as the cut worker read it; timestamps are guacd's milliseconds.
+
+    Of a segment that does not begin its recording, the ``sync`` and the display at its preamble's
+    end count as its first. ``end_width`` and ``end_height`` are the display's at its own end.
+    """
 
     first_sync: int | None = None
     last_sync: int | None = None
@@ -214,6 +219,8 @@ class Contents:
     contains_keys: bool = False
     contains_audio: bool = False
     damage: tuple[Damage, ...] = ()
+    end_width: int = 0
+    end_height: int = 0
 
     @property
     def empty(self) -> bool:
@@ -231,6 +238,11 @@ def contents_from_json(plain: Mapping[str, Any]) -> Contents:
     """The inverse of :func:`contents_to_json`; raises TypeError for any other shape."""
     damage = tuple(Damage(**place) for place in plain.get("damage", ()))
     return Contents(**{**plain, "damage": damage})
+
+
+def place(recording_id: int, start: int) -> str:
+    """What is named after a segment, by its recording and its first byte there."""
+    return f"{recording_id:08d}-{start:015d}"
 
 
 @dataclass(frozen=True, slots=True)
@@ -278,9 +290,14 @@ class Segment:
     proofs: Mapping[str, str] = field(default_factory=dict)  # role -> "means:value"
 
     @property
+    def end(self) -> int:
+        """Offset in the recording behind the segment's last byte."""
+        return self.start + self.length
+
+    @property
     def folder(self) -> str:
         """Name of the segment's folder in the spool: (recording id, start offset)."""
-        return f"{self.recording_id:08d}-{self.start:015d}"
+        return place(self.recording_id, self.start)
 
     @property
     def duration_ms(self) -> int:

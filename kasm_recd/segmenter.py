@@ -1,10 +1,13 @@
-"""Cuts recordings into segments: when to cut, the cut, and the journal's word for it.
+"""Cuts recordings into segments: when to cut, the cut, the journal's word for it, and the hole.
 
 The bytes are read, copied and looked at by the ``cut`` worker, in a folder of its own. What this
-module does is publish that folder into the spool by one rename and then tell the journal. A crash
-between any two of these steps repeats work and neither loses nor doubles a byte: a segment's folder
-is named after (recording, start), and one that the journal does not know yet is complete, and is
-taken over as it is.
+module does is publish that folder into the spool by one rename, tell the journal, and then hand the
+bytes back to the live file's disk. A crash between any two of these steps repeats work and neither
+loses nor doubles a byte: a segment's folder is named after (recording, start), one that the journal
+does not know yet is complete and is taken over as it is, and a hole covers all that is consumed.
+
+A live recording is cut after a ``sync``, and what follows it waits for the next cut. A finished one
+is cut in the same steps; its last segment takes the tail.
 """
 
 from __future__ import annotations
@@ -12,7 +15,7 @@ from __future__ import annotations
 import asyncio
 import json
 import secrets
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -25,6 +28,7 @@ from kasm_recd.segment import (
     RecordingState,
     Segment,
     contents_from_json,
+    place,
 )
 
 if TYPE_CHECKING:
@@ -37,12 +41,38 @@ log = get_logger(__name__)
 
 
 @dataclass(frozen=True, slots=True)
+class Rolling:
+    """When a live recording is cut: at so many bytes, or (above 0) so many seconds."""
+
+    size: int
+    max_age_s: float = 0.0
+
+    def is_due(self, uncut: int, age_s: float) -> bool:
+        """Whether ``uncut`` bytes, the oldest of them ``age_s`` old, are a reason to cut."""
+        return uncut >= self.size or (uncut > 0 and 0 < self.max_age_s <= age_s)
+
+
+@dataclass(frozen=True, slots=True)
 class Cut:
-    """What the cut worker found in the bytes it copied."""
+    """What the cut worker found in the bytes it copied; timestamps are guacd's milliseconds.
+
+    ``timestamp`` is that of the body's last ``sync``, ``newest_sync`` that of the whole file's.
+    """
 
     length: int
     sha256: str
     contents: Contents
+    timestamp: int | None
+    newest_sync: int | None
+
+
+@dataclass(frozen=True, slots=True)
+class Seen:
+    """The recording's file when it was about to be cut."""
+
+    size: int
+    modified_at: float
+    at: float
 
 
 @dataclass(frozen=True, slots=True)
@@ -56,9 +86,13 @@ class Times:
 
 
 def place_in_time(
-    recording: Recording, contents: Contents, *, offset_s: float | None, modified_at: float
+    recording: Recording,
+    contents: Contents,
+    *,
+    offset_s: float | None,
+    modified_at: float,
 ) -> Times:
-    """When a segment happened.
+    """When a recording's last segment happened.
 
     guacd stamps with its machine's monotonic clock. Where the recording ran on this machine's clock
     (``offset_s``), wall-clock time is timestamp + offset, and where its end was seen the last
@@ -70,19 +104,9 @@ def place_in_time(
         ended = recording.ended_at or modified_at
         return Times(min(recording.first_seen_at, ended), ended, 0, recording.end_known)
     seen_end = recording.ended_at
-    if (
-        offset_s is not None
-        and seen_end is not None
-        and clock.is_local(
-            birth_ns=recording.identity.birth_ns,
-            first_sync=first,
-            last_sync=last,
-            offset_s=offset_s,
-            last_seen_at=seen_end,
-        )
-    ):
+    if offset_s is not None and _is_local(recording, contents, offset_s, seen_end):
         end_timestamp = last
-        if recording.end_known:
+        if recording.end_known and seen_end is not None:
             end_timestamp = max(last, round((seen_end - offset_s) * 1000))
         return Times(
             clock.wall(first, offset_s),
@@ -94,8 +118,52 @@ def place_in_time(
     return Times(began, modified_at, last, end_known=False)
 
 
+def place_before_others(
+    recording: Recording, cut: Cut, *, offset_s: float | None, seen: Seen, seen_at: float
+) -> Times:
+    """When a segment happened that others follow: it ends where the next one begins.
+
+    ``seen_at`` is when the last byte was there at the latest. The file's time, where nothing better
+    is known, is that of the newest ``sync`` in it.
+    """
+    first, end = cut.contents.first_sync, cut.timestamp
+    if first is None or end is None:
+        return Times(min(recording.first_seen_at, seen.at), seen.at, 0, end_known=False)
+    if offset_s is not None and _is_local(recording, cut.contents, offset_s, seen_at):
+        began, ended = clock.wall(first, offset_s), clock.wall(end, offset_s)
+        return Times(began, ended, end, end_known=True)
+    ended = seen.modified_at - ((cut.newest_sync or end) - end) / 1000
+    return Times(ended - (end - first) / 1000, ended, end, end_known=False)
+
+
+def _is_local(
+    recording: Recording, contents: Contents, offset_s: float, seen_at: float | None
+) -> bool:
+    first, last = contents.first_sync, contents.last_sync
+    if seen_at is None or first is None or last is None:
+        return False
+    return clock.is_local(
+        birth_ns=recording.identity.birth_ns,
+        first_sync=first,
+        last_sync=last,
+        offset_s=offset_s,
+        last_seen_at=seen_at,
+    )
+
+
+def following(times: Times, before: Segment, *, local: bool) -> Times:
+    """``times`` of the segment after ``before``; by the file's time it runs on where that ended.
+
+    Our own holes change a file's time, so it is believed for the first segment alone.
+    """
+    if local or before.contents.last_sync is None:
+        return times
+    lasted = times.ended_at - times.began_at
+    return Times(before.ended_at, before.ended_at + lasted, times.end_timestamp, times.end_known)
+
+
 class Segmenter:
-    """Cuts one finished recording at a call; called from bounded slots."""
+    """Makes one cut at a call; called from bounded slots."""
 
     def __init__(
         self,
@@ -103,100 +171,205 @@ class Segmenter:
         journal: Journal,
         spool: Path,
         limits: process.Limits,
+        rolling: Rolling,
+        hand_back: Callable[[Recording], None],
         on_sealed: Callable[[Segment], None],
+        on_more: Callable[[Recording], None],
         on_drained: Callable[[Recording], None],
         now: Callable[[], float],
     ) -> None:
+        """``hand_back`` gives the consumed bytes of a live file back; called in a thread."""
         self._journal = journal
         self._segments = spool / "segments"
         self._attempts = spool / "attempts"
         self._limits = limits
+        self._rolling = rolling
+        self._hand_back = hand_back
         self._on_sealed = on_sealed
+        self._on_more = on_more
         self._on_drained = on_drained
         self._now = now
+        self._uncut_since: dict[
+            int, tuple[int, float]
+        ] = {}  # by recording: consumed then, and when
+        self._barren: dict[int, int] = {}  # by recording: its size when nothing could be cut
+
+    def is_due(self, recording: Recording, size: int) -> bool:
+        """Whether a live recording that has grown to ``size`` is to be cut now."""
+        uncut = size - recording.consumed
+        if uncut <= 0:
+            self._uncut_since[recording.id] = (recording.consumed, self._now())
+            return False
+        if self._barren.get(recording.id, -1) >= size:
+            return False
+        known = self._uncut_since.get(recording.id)
+        if known is None or known[0] != recording.consumed:
+            known = (recording.consumed, self._since(recording, fresh=known is not None))
+            self._uncut_since[recording.id] = known
+        return self._rolling.is_due(uncut, self._now() - known[1])
+
+    def _since(self, recording: Recording, *, fresh: bool) -> float:
+        """When the oldest byte that is in no segment was written: not before the last cut."""
+        if fresh:
+            return self._now()
+        before = self._before(recording)
+        return before.sealed_at if before else recording.first_seen_at
+
+    def forget(self, recording_id: int) -> None:
+        """The recording will not be cut again."""
+        self._uncut_since.pop(recording_id, None)
+        self._barren.pop(recording_id, None)
 
     async def cut(self, recording_id: int) -> None:
-        """Seals what a finished recording still holds and marks it drained.
+        """Seals the next segment of a recording; a finished one without bytes left is drained.
 
         Raises:
             Retried: the cut is to be made again later; nothing was changed.
             OSError: the spool cannot be written; as above.
         """
         recording = self._journal.recording(recording_id)
-        if recording is None or recording.state is not RecordingState.FINISHED:
+        if recording is None or recording.state not in (
+            RecordingState.GROWING,
+            RecordingState.FINISHED,
+        ):
+            self.forget(recording_id)
             return
-        modified_at = await self._check_size(recording)
-        segment = await self._adopt(recording) or await self._seal(recording, modified_at)
+        seen = await self._look(recording)
+        segment = await self._adopt(recording) or await self._seal(recording, seen)
         if segment is not None:
             log.info("segment.sealed", length=segment.length, **segment.log_context())
             self._on_sealed(segment)
+        await self._go_on(recording_id, seen, cut=segment is not None)
+
+    async def _go_on(self, recording_id: int, seen: Seen, *, cut: bool) -> None:
+        """Hands the disk back after a cut, and says what is next."""
+        recording = self._journal.recording(recording_id)
+        if recording is None:
+            return
+        left = seen.size - recording.consumed
+        if recording.state is RecordingState.FINISHED and left <= 0:
+            await self._drain(recording)
+        elif cut:
+            await asyncio.to_thread(self._hand_back, recording)
+            if recording.state is RecordingState.FINISHED or self.is_due(recording, seen.size):
+                self._on_more(recording)
+
+    async def _drain(self, recording: Recording) -> None:
         try:
-            drained = await self._journal.move_recording(recording_id, RecordingEvent.DRAIN)
+            drained = await self._journal.move_recording(recording.id, RecordingEvent.DRAIN)
         except IllegalMove:
             # It grew again while it was cut: what was sealed is sealed, the rest is cut later.
             log.warning("recording.reopened_while_cut", **recording.log_context())
             return
+        self.forget(recording.id)
         self._on_drained(drained)
 
-    async def _check_size(self, recording: Recording) -> float:
-        """The file's modification time; a file that shrank was not left alone."""
+    async def _look(self, recording: Recording) -> Seen:
+        """The file as it is now; one that shrank or was replaced was not left alone."""
+
+        def look() -> Seen:
+            path = Path(recording.path)
+            status = disk.status_of(path)
+            disk.check_same(recording, path)
+            return Seen(status.size, status.modified_ns / 1e9, self._now())
+
         try:
-            status = await asyncio.to_thread(Path(recording.path).stat)
+            seen = await asyncio.to_thread(look)
         except OSError as error:
             raise RecordingChanged(f"{recording.path} cannot be read: {error}") from error
-        if status.st_size < recording.consumed:
+        if seen.size < recording.consumed:
             raise RecordingChanged(
-                f"{recording.path} has {status.st_size} bytes, {recording.consumed} were cut"
+                f"{recording.path} has {seen.size} bytes, {recording.consumed} were cut"
             )
-        return status.st_mtime
+        return seen
 
     async def _adopt(self, recording: Recording) -> Segment | None:
         """Seals the folder that a crash left between its rename and the journal's commit."""
-        folder = self._segments / f"{recording.id:08d}-{recording.consumed:015d}"
+        folder = self._segments / place(recording.id, recording.consumed)
         if not await asyncio.to_thread(folder.exists):
             return None
         draft = sidecar.read(folder).segment
         log.info("segment.adopted", folder=folder.name, **recording.log_context())
-        return await self._journal.seal(draft, consumed=draft.start + draft.length)
+        return await self._journal.seal(draft, consumed=draft.end)
 
-    async def _seal(self, recording: Recording, modified_at: float) -> Segment | None:
+    async def _seal(self, recording: Recording, seen: Seen) -> Segment | None:
+        finished = recording.state is RecordingState.FINISHED
+        if not finished and not self.is_due(recording, seen.size):
+            return None
         folder = self._attempts / f"cut-{secrets.token_hex(8)}"
         await asyncio.to_thread(folder.mkdir, mode=0o700)
         try:
-            cut = await self._run_worker(recording, folder / sidecar.BODY)
+            tail = finished and seen.size - recording.consumed <= self._rolling.size
+            cut = await self._run_worker(recording, folder / sidecar.BODY, tail=tail)
+            if cut.length == 0 and finished and not tail:
+                await asyncio.to_thread(disk.clear, folder / sidecar.BODY)
+                tail = True
+                cut = await self._run_worker(recording, folder / sidecar.BODY, tail=True)
             if cut.length == 0:
+                self._barren[recording.id] = seen.size
                 return None
-            draft = self._draft(recording, cut, modified_at)
+            await self._look(recording)  # what was read is what was known
+            draft = self._draft(recording, cut, seen, last=tail)
             session = self._journal.owner(recording)
             await asyncio.to_thread(sidecar.write, folder, session, recording, draft)
             await asyncio.to_thread(disk.publish, folder, self._segments / draft.folder)
         finally:
             await asyncio.to_thread(disk.clear, folder)
-        return await self._journal.seal(draft, consumed=draft.start + draft.length)
+        return await self._journal.seal(draft, consumed=draft.end)
 
-    async def _run_worker(self, recording: Recording, body: Path) -> Cut:
+    async def _run_worker(self, recording: Recording, body: Path, *, tail: bool) -> Cut:
         argv = process.worker_argv(
             "cut",
             *("--input", recording.path),
             *("--start", str(recording.consumed)),
             *("--output", str(body)),
+            *(() if tail else ("--limit", str(self._rolling.size))),
+            *self._prelude(recording),
         )
         done = await process.run(argv, folder=body.parent, limits=self._limits, check=True)
         try:
             found = json.loads(done.stdout.splitlines()[-1])
             contents = contents_from_json(found["contents"])
-            return Cut(int(found["length"]), str(found["sha256"]), contents)
+            return Cut(
+                int(found["length"]),
+                str(found["sha256"]),
+                contents,
+                found["timestamp"],
+                found["newest_sync"],
+            )
         except (ValueError, KeyError, IndexError, TypeError) as error:
             raise WorkerFailed(f"cut of {recording.path} gave no result: {error}") from error
 
-    def _draft(self, recording: Recording, cut: Cut, modified_at: float) -> Segment:
-        ended = recording.ended_at or modified_at
-        times = place_in_time(
-            recording,
-            cut.contents,
-            offset_s=self._journal.clock_offset(recording.boot_id, ended),
-            modified_at=modified_at,
+    def _prelude(self, recording: Recording) -> tuple[str, ...]:
+        """How the preamble of the next segment will end, for the worker."""
+        before = self._before(recording)
+        if before is None:
+            return ()
+        display = (before.contents.end_width, before.contents.end_height)
+        return (
+            *(("--display", f"{display[0]}x{display[1]}") if all(display) else ()),
+            *(("--after-sync", str(before.end_timestamp)) if before.contents.sync_count else ()),
         )
+
+    def _before(self, recording: Recording) -> Segment | None:
+        """The segment that ends where the next one begins."""
+        return self._journal.segment_ending(recording.id, recording.consumed)
+
+    def _draft(self, recording: Recording, cut: Cut, seen: Seen, *, last: bool) -> Segment:
+        live = recording.state is RecordingState.GROWING
+        at = seen.at if live else recording.ended_at or seen.modified_at
+        offset_s = self._journal.clock_offset(recording.boot_id, at)
+        contents, before = cut.contents, self._before(recording)
+        if last:
+            times = place_in_time(
+                recording, contents, offset_s=offset_s, modified_at=seen.modified_at
+            )
+        else:
+            times = place_before_others(recording, cut, offset_s=offset_s, seen=seen, seen_at=at)
+        if before is not None:
+            local = offset_s is not None and _is_local(recording, contents, offset_s, at)
+            times = following(times, before, local=local)
+            contents = contents_after(before.contents, contents)
         return Segment(
             id=0,
             session_id=recording.session_id,
@@ -205,7 +378,7 @@ class Segmenter:
             start=recording.consumed,
             length=cut.length,
             sha256=cut.sha256,
-            contents=cut.contents,
+            contents=contents,
             began_at=times.began_at,
             ended_at=times.ended_at,
             end_timestamp=times.end_timestamp,
@@ -213,3 +386,12 @@ class Segmenter:
             sealed_at=self._now(),
             sealed_uptime=self._journal.uptime(),
         )
+
+
+def contents_after(before: Contents, contents: Contents) -> Contents:
+    """``contents`` of a body, as they are with what the preamble shows and keeps open."""
+    return replace(
+        contents,
+        drawn=contents.drawn or before.drawn,
+        contains_audio=contents.contains_audio or before.contains_audio,
+    )

@@ -58,6 +58,8 @@ class DaemonProcess:
             **settings,
         }
         self.config: Path | str = ""
+        self.program: tuple[str, ...] = ("-m", "kasm_recd")
+        self.faults: dict[str, str] = {}
         self.process: subprocess.Popen[bytes] | None = None
 
     def start(self, *, wait: bool = True) -> Self:
@@ -65,7 +67,7 @@ class DaemonProcess:
         with self.log.open("ab") as log:
             self.process = subprocess.Popen(
                 [
-                    *(sys.executable, "-m", "kasm_recd", "run"),
+                    *(sys.executable, *self.program, "run"),
                     *("--config", str(self.config), "--socket", str(self.socket)),
                 ],
                 cwd=self.folder,
@@ -81,7 +83,7 @@ class DaemonProcess:
         """The daemon's environment: its settings, and none that this machine may have."""
         foreign = {k: v for k, v in os.environ.items() if not k.startswith("KASM_RECD_")}
         own = {f"KASM_RECD_{k.upper()}": str(value) for k, value in self.settings.items()}
-        return foreign | own
+        return foreign | own | self.faults
 
     def wait_healthy(self) -> None:
         def healthy() -> bool:

@@ -33,6 +33,8 @@ def test_a_plain_recording() -> None:
         width=1280,
         height=720,
         drawn=True,
+        end_width=1280,
+        end_height=720,
     )
     assert not found.empty
 

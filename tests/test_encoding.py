@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
-from kasm_recd import manifest
+from kasm_recd import manifest, preambles
 from kasm_recd.encoder import Clip, Picture
 from kasm_recd.encoding import EncodePolicy, EncodeStage
 from kasm_recd.errors import ClipRejected, DiskFull, EncoderMissing, WorkerFailed
@@ -221,3 +221,45 @@ async def test_a_segment_with_nothing_to_see_is_never_encoded(
     await stage.stage.work(segment.id)
     assert (stage.ready[0].state, stage.ready[0].cause) == (SegmentState.RAW, "empty")
     assert not stage.encoder.jobs
+
+
+async def second(stage: Stage, seal_one: SealOne) -> tuple[Segment, Segment]:
+    (stage.spool / preambles.FOLDER).mkdir()
+    first = await stage.sealed(seal_one, contents=WHOLE)
+    return first, await stage.sealed(seal_one, contents=WHOLE, start=first.end)
+
+
+async def test_a_later_segment_waits_for_its_preamble_and_is_encoded_behind_it(
+    stage: Stage, seal_one: SealOne
+) -> None:
+    first, segment = await second(stage, seal_one)
+    await stage.with_policy(raw_upload="always").work(segment.id)
+    assert (stage.ready, stage.again) == ([], []), "the replay offers it again"
+    made = stage.spool / "made"
+    made.write_bytes(b"4.sync,2.10,1.1;")
+    preambles.publish(stage.spool, first, made)
+    stage.encoder.damage = (Damage(16 + 3, 16 + 7, "unsupported", "seen by the encoder"),)
+    await stage.stage.work(segment.id)
+    (done,) = stage.ready
+    opening = preambles.of(stage.spool, segment)
+    assert opening is not None
+    assert stage.encoder.jobs[0].preamble == opening.path
+    raw = next(item for item in done.artifacts if item.role == "raw")
+    assert (stage.home(segment) / raw.name).read_bytes() == b"4.sync,2.10,1.1;" + BODY
+    told = stage.manifest(segment)
+    assert told["segment"]["preamble_length"] == 16
+    assert told["damage"][-1]["start"] == segment.start + 3, "counted in the recording"
+    assert manifest.adopt(stage.home(segment)) is not None
+
+
+async def test_without_a_preamble_the_body_goes_up_alone_and_the_cause_is_named(
+    stage: Stage, seal_one: SealOne
+) -> None:
+    first, segment = await second(stage, seal_one)
+    preambles.give_up(stage.spool, first.recording_id, first.end, "it could not be replayed")
+    await stage.stage.work(segment.id)
+    (raw,) = stage.ready
+    assert raw.state is SegmentState.RAW
+    assert raw.cause == "no preamble: it could not be replayed"
+    assert raw.artifacts[0].name == "body.guac"
+    assert stage.manifest(segment)["segment"]["preamble_length"] == 0

@@ -414,3 +414,23 @@ def test_a_field_of_a_later_release_is_left_out(
     note.write_text(note.read_text().replace('"kasm_id"', '"colour": "red", "kasm_id"', 1))
 
     assert sidecar.read(tmp_path).segment == draft
+
+
+async def test_a_live_recording_that_was_stored_so_far_is_not_cut_again(
+    tmp_path: Path, journal_path: Path, a_draft: MakeDraft, add_recording: AddRecording
+) -> None:
+    (tmp_path / "segments").mkdir()
+    journal = Journal.open(journal_path)
+    spooled = Spooled(tmp_path, journal, a_draft)
+    recording = await add_recording(journal)
+    segment = await spooled.seal(recording.id)
+    (spooled.folder(segment) / sidecar.BODY).unlink()
+    await journal.close()
+    assert rebuild(journal_path, tmp_path).problems == ()
+    again = Journal.open(journal_path)
+    (found,) = again.recordings()
+    assert (found.consumed, found.state) == (segment.end, RecordingState.GROWING)
+    before = again.segment_ending(recording.id, segment.end)
+    assert before is not None
+    assert before.state is S.STORED
+    await again.close()

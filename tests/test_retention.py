@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from kasm_recd import disk
+from kasm_recd import disk, preambles
 from kasm_recd.retention import Retention
 from kasm_recd.segment import (
     Recording,
@@ -149,6 +149,7 @@ async def test_a_recording_that_cannot_be_removed_is_tried_again(
 
 async def test_a_stored_segment_is_purged(keeping: Keeping, seal_one: SealOne) -> None:
     segment = await seal_one(keeping.journal)
+    await keeping.journal.move_recording(segment.recording_id, RecordingEvent.LOSE)
     folder = keeping.put_into_spool(segment, "body.guac", "clip.mp4")
     for event in (
         SegmentEvent.ENCODE,
@@ -189,3 +190,71 @@ async def test_what_a_crash_left_of_an_expired_segment_goes_at_the_next_sweep(
     await keeping.journal.move_segment(segment.id, SegmentEvent.EXPIRE)
     await keeping.retention.sweep()
     assert not folder.exists()
+
+
+async def stored(journal: Journal, segment: Segment) -> Segment:
+    for event in (
+        SegmentEvent.ENCODE,
+        SegmentEvent.ENCODED,
+        SegmentEvent.UPLOAD,
+        SegmentEvent.STORED,
+    ):
+        segment = await journal.move_segment(segment.id, event)
+    return segment
+
+
+def opening(keeping: Keeping, segment: Segment) -> Path:
+    """A preamble for what follows ``segment``, as the replay publishes it."""
+    folder = keeping.folder / "spool" / preambles.FOLDER
+    folder.mkdir(parents=True, exist_ok=True)
+    made = keeping.folder / "made"
+    made.write_bytes(b"4.sync,1.1,1.1;")
+    preambles.publish(keeping.folder / "spool", segment, made)
+    found = preambles.after(keeping.folder / "spool", segment)
+    assert found is not None
+    assert found.path is not None
+    return found.path
+
+
+async def test_a_body_stays_until_the_next_segment_has_its_preamble(
+    keeping: Keeping, seal_one: SealOne
+) -> None:
+    first = await stored(keeping.journal, await seal_one(keeping.journal))
+    second = await seal_one(keeping.journal, start=first.end)
+    folder = keeping.put_into_spool(first, "body.guac", "segment.json")
+    await keeping.retention.sweep()
+    assert (folder / "body.guac").exists()
+    preamble = opening(keeping, first)
+    await keeping.retention.sweep()
+    assert not folder.exists()
+    assert preamble.exists(), "the second one plays from it"
+    await keeping.journal.move_segment(second.id, SegmentEvent.EXPIRE)
+    await keeping.retention.sweep()
+    assert not preamble.exists()
+
+
+async def test_of_a_live_recordings_last_segment_the_sidecar_stays(
+    keeping: Keeping, seal_one: SealOne
+) -> None:
+    """Without it a rebuilt journal would not know where the recording was cut."""
+    segment = await stored(keeping.journal, await seal_one(keeping.journal))
+    folder = keeping.put_into_spool(segment, "body.guac", "clip.mp4", "segment.json")
+    opening(keeping, segment)
+    await keeping.retention.sweep()
+    assert [path.name for path in folder.iterdir()] == ["segment.json"]
+    assert keeping.journal.bytes_at_risk() == 0
+    await keeping.journal.move_recording(segment.recording_id, RecordingEvent.LOSE)
+    await keeping.retention.sweep()
+    assert not folder.exists()
+
+
+async def test_a_preamble_that_nothing_will_follow_goes_with_its_recording(
+    keeping: Keeping, seal_one: SealOne
+) -> None:
+    segment = await seal_one(keeping.journal)
+    preamble = opening(keeping, segment)
+    await keeping.retention.sweep()
+    assert preamble.exists()
+    await keeping.journal.move_recording(segment.recording_id, RecordingEvent.LOSE)
+    await keeping.retention.sweep()
+    assert not preamble.exists()

@@ -299,3 +299,28 @@ def test_a_storm_of_names_leaves_no_more_than_the_files_that_are(watched: Watche
     (watched.folder / "last").write_bytes(b"x")
     wait_until(lambda: "last" in watched.hints._handler._closes)
     assert set(watched.hints.take_closes()) == {"last"}
+
+
+def test_our_own_close_says_nothing_of_guacd(watched: Watched) -> None:
+    file = watched.folder / "r"
+    file.write_bytes(b"x")
+    watched.wait_closed("r")
+    watched.settle()
+    watched.closes.clear()
+    watched.hints.expect_own_close(file)
+    with file.open("r+b"):
+        pass
+    watched.settle()
+    assert "r" not in watched.closes
+    with file.open("r+b"):
+        pass
+    watched.wait_closed("r")
+
+
+def test_a_close_of_ours_that_never_came_hides_no_later_one(
+    watched: Watched, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("kasm_recd.watcher.hints.OWN_CLOSE_S", 0.0)
+    watched.hints.expect_own_close(watched.folder / "r")
+    (watched.folder / "r").write_bytes(b"x")
+    watched.wait_closed("r")

@@ -90,3 +90,13 @@ def test_what_is_written_is_what_the_reader_gave(tmp_path: Path) -> None:
     mend(body, mended)
     sound = [found for found in read([stream]) if isinstance(found, Instruction)]
     assert mended.read_bytes() == b"".join(stream[found.start : found.end] for found in sound)
+
+
+def test_a_preamble_stands_before_the_body_as_if_they_were_one_file(tmp_path: Path) -> None:
+    whole = encode("size", 0, 10, 10) + encode("blob", 1, "AAAA") + encode("sync", 2)
+    preamble, body = tmp_path / "preamble", tmp_path / "body"
+    preamble.write_bytes(whole[:30])
+    body.write_bytes(whole[30:] + b"4.torn,")
+    found = mend(body, tmp_path / "mended", preamble)
+    assert (tmp_path / "mended").read_bytes() == whole
+    assert found == {"length": len(whole), "removed": len(b"4.torn,")}

@@ -1,6 +1,6 @@
 """Files and folders: room, durable publishing, which file this is, who has it open.
 
-Nothing here knows what a recording is, and nothing here changes a file's contents.
+Nothing here knows what a recording holds, and nothing here changes what is not consumed.
 """
 
 from kasm_recd.disk.holders import Lock, is_locked, is_open_for_writing, lock_of
@@ -16,6 +16,7 @@ from kasm_recd.disk.identity import (
 from kasm_recd.disk.publishing import (
     HIDDEN_PREFIX,
     clear,
+    concatenate,
     fsync_folder,
     hidden_name,
     leave,
@@ -24,16 +25,20 @@ from kasm_recd.disk.publishing import (
     sha256,
     write_atomically,
 )
-from kasm_recd.disk.space import Disk, free
+from kasm_recd.disk.punching import check_same, punch
+from kasm_recd.disk.space import NO_ROOM, Disk, free
 
 __all__ = [
     "HEAD_LENGTH",
     "HIDDEN_PREFIX",
+    "NO_ROOM",
     "Disk",
     "FileKey",
     "Lock",
     "Status",
+    "check_same",
     "clear",
+    "concatenate",
     "free",
     "fsync_folder",
     "hidden_name",
@@ -45,6 +50,7 @@ __all__ = [
     "lock_of",
     "open_to_look",
     "publish",
+    "punch",
     "rename_no_replace",
     "sha256",
     "status_of",

@@ -21,6 +21,7 @@ if TYPE_CHECKING:
 
 HIDDEN_PREFIX: Final = ".kasm-recd-"
 
+_PIECE: Final = 1 << 20
 _AT_FDCWD: Final = -100
 _RENAME_NOREPLACE: Final = 1
 _libc: Final = ctypes.CDLL(None, use_errno=True)
@@ -44,6 +45,21 @@ def write_atomically(path: Path, data: bytes) -> None:
         descriptor = os.open(temporary, os.O_CREAT | os.O_EXCL | os.O_WRONLY | os.O_CLOEXEC, 0o600)
         with open(descriptor, "wb") as file:  # noqa: PTH123 - it is a descriptor
             file.write(data)
+        publish(temporary, path)
+    except BaseException:
+        temporary.unlink(missing_ok=True)
+        raise
+
+
+def concatenate(path: Path, *parts: Path) -> None:
+    """Writes ``parts`` one after the other under ``path`` (mode 0600), durably, all or nothing."""
+    temporary = path.with_name(f"{HIDDEN_PREFIX}{secrets.token_hex(8)}.tmp")
+    try:
+        descriptor = os.open(temporary, os.O_CREAT | os.O_EXCL | os.O_WRONLY | os.O_CLOEXEC, 0o600)
+        with open(descriptor, "wb") as target:  # noqa: PTH123 - it is a descriptor
+            for part in parts:
+                with part.open("rb") as source:
+                    shutil.copyfileobj(source, target, _PIECE)
         publish(temporary, path)
     except BaseException:
         temporary.unlink(missing_ok=True)

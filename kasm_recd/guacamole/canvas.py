@@ -57,8 +57,8 @@ class Canvas:
         self.drawn = NOWHERE
         self.path: list[Rect] = []
         self.operator = OVER
-        self._path_is_closed = True
-        self._operator_after_reset = OVER
+        self.path_is_closed = True
+        self.operator_after_reset = OVER
         self._budget = budget
 
     @property
@@ -77,8 +77,8 @@ class Canvas:
         if (rows, columns) != self.words.shape:
             self._budget.exchange(self.words.size, rows * columns)
             changed = self._move_to(np.zeros((rows, columns), np.uint32), width, height)
-            self._operator_after_reset = self.operator
-        self.operator = self._operator_after_reset
+            self.operator_after_reset = self.operator
+        self.operator = self.operator_after_reset
         self.path = []
         self.width, self.height = width, height
         return changed
@@ -96,25 +96,26 @@ class Canvas:
 
     def rect(self, rect: Rect) -> None:
         """Add ``rect`` to the path."""
-        if self._path_is_closed:
+        if self.path_is_closed:
             self.path = []
-            self._path_is_closed = False
+            self.path_is_closed = False
         self._grow_to(rect)
         if len(self.path) >= limits.PATH_RECTS:
             raise Undrawable(f"path of more than {limits.PATH_RECTS} rectangles")
-        self.path.append(rect)
+        # No part of it outside of the canvas is ever filled: a canvas that grows forgets the path.
+        shape = rect.cut_to(self.area)
+        self.path.append(NOWHERE if shape.empty else shape)
 
     def fill(self, colour: np.uint32) -> Rect:
         """Fill the path, which is closed then but not forgotten."""
-        self._path_is_closed = True
+        self.path_is_closed = True
         if not self.path:
             return NOWHERE
-        shapes = [rect.cut_to(self.area) for rect in self.path]
-        if len(shapes) == 1:
-            return self._paint(shapes[0], colour)
-        bounds = reduce(Rect.joined, shapes)
+        if len(self.path) == 1:
+            return self._paint(self.path[0], colour)
+        bounds = reduce(Rect.joined, self.path)
         union = np.full((bounds.height, bounds.width), CLEAR)
-        for shape in shapes:
+        for shape in self.path:
             union[shape.moved(-bounds.left, -bounds.top).within] = colour
         return self._paint(bounds, union)
 

@@ -94,6 +94,11 @@ OPERATORS: Final[Mapping[int, Operator]] = MappingProxyType(
 )
 
 
+def mask_of(operator: Operator) -> int:
+    """The channel mask that names ``operator``."""
+    return next(mask for mask, named in OPERATORS.items() if named is operator)
+
+
 def premultiplied(pixels: Bytes) -> Bytes:
     """Rows x columns x RGBA with the colours multiplied by alpha, rounded to nearest."""
     alpha = pixels[..., 3:]
@@ -102,6 +107,15 @@ def premultiplied(pixels: Bytes) -> Bytes:
     result = np.empty_like(pixels)
     result[..., :3] = _by_255(product)
     result[..., 3:] = alpha
+    return result
+
+
+def unmultiplied(pixels: Bytes) -> Bytes:
+    """The inverse of :func:`premultiplied`, which gives the same pixels again to the last bit."""
+    alpha: _Halves = pixels[..., 3:].astype(np.uint16)
+    result = pixels.copy()
+    divisor = np.maximum(alpha, 1)
+    result[..., :3] = (pixels[..., :3] * np.uint16(255) + divisor // 2) // divisor
     return result
 
 

@@ -77,7 +77,7 @@ class Summary:
         self._last_sync: int | None = None
         self._sync_count = 0
         self._longest_gap_ms = 0
-        self._size = (0, 0)
+        self._size = self._end_size = (0, 0)
         self._seen: set[str] = set()
         self._damage = DamageList()
         self._notes: dict[str, Callable[[Instruction], None]] = {
@@ -103,6 +103,7 @@ class Summary:
     def contents(self) -> Contents:
         """What has been noted so far."""
         width, height = self._size
+        end_width, end_height = self._end_size
         return Contents(
             first_sync=self._first_sync,
             last_sync=self._last_sync,
@@ -114,6 +115,8 @@ class Summary:
             contains_keys="key" in self._seen,
             contains_audio="audio" in self._seen,
             damage=self._damage.places,
+            end_width=end_width,
+            end_height=end_height,
         )
 
     def _note_sync(self, sync: Instruction) -> None:
@@ -128,9 +131,11 @@ class Summary:
         self._last_sync = max(timestamp, last) if follows(timestamp, last) else timestamp
 
     def _note_size(self, size: Instruction) -> None:
-        self._size = display_size(size) or (0, 0)
-        if all(self._size):
-            del self._notes["size"]
+        found = display_size(size)
+        if found is not None and all(found):
+            self._end_size = found
+            if not all(self._size):
+                self._size = found
 
     def _note_drawing(self, drawing: Instruction) -> None:
         """Drawing on a layer shows; drawing on a buffer does not."""

@@ -20,7 +20,7 @@ from kasm_recd.guacamole.layers import ROOT, Layer, Layers
 from kasm_recd.guacamole.limits import Undrawable, checked_number
 from kasm_recd.guacamole.pixels import octets
 from kasm_recd.guacamole.screen import Pointer, Screen
-from kasm_recd.guacamole.streams import ImageStream, ImageStreams
+from kasm_recd.guacamole.streams import ImageStream, MediaStream, Streams
 from kasm_recd.segment import Damage
 
 if TYPE_CHECKING:
@@ -48,7 +48,7 @@ class Display:
         self.damage: list[Damage] = []
         self.layers = Layers()
         self.pointer = Pointer(self.layers.budget)
-        self.streams = ImageStreams()
+        self.streams = Streams()
         self._screen = Screen(self.layers.root, self.pointer)
 
     @property
@@ -146,10 +146,10 @@ class Display:
             self._drawn(stream.layer, changed)
 
     def _img(self, args: tuple[bytes, ...]) -> None:
-        stream, mask, index, _mimetype, left, top = _take(args, 6)
+        stream, mask, index, mimetype, left, top = _take(args, 6)
         layer = self.layers.at(checked_number(index))
         layer.set_mask(checked_number(mask))
-        image = ImageStream(layer, checked_number(left), checked_number(top))
+        image = ImageStream(layer, checked_number(left), checked_number(top), mimetype)
         self.streams.open(checked_number(stream), image)
 
     def _mouse(self, args: tuple[bytes, ...]) -> None:
@@ -185,9 +185,14 @@ class Display:
         with self._rearranging(layer):
             layer.resize(width, height)
 
-    def _stream(self, args: tuple[bytes, ...]) -> None:
-        """Sound or video begins on a stream; neither is shown."""
-        self.streams.drop(checked_number(*_take(args, 1)))
+    def _audio(self, args: tuple[bytes, ...]) -> None:
+        index, mimetype = _take(args, 2)
+        self.streams.play(checked_number(index), MediaStream("audio", (mimetype,)))
+
+    def _video(self, args: tuple[bytes, ...]) -> None:
+        """Never shown; guacd has stopped sending it."""
+        index, layer, mimetype = _take(args, 3)
+        self.streams.play(checked_number(index), MediaStream("video", (layer, mimetype)))
 
     def _pointed(self) -> None:
         if self.pointer.position is not None:
@@ -196,7 +201,7 @@ class Display:
     _INSTRUCTIONS: ClassVar[Mapping[str, Callable[[Display, tuple[bytes, ...]], None]]] = (
         MappingProxyType(
             {
-                "audio": _stream,
+                "audio": _audio,
                 "blob": _blob,
                 "cfill": _cfill,
                 "copy": _copy,
@@ -209,7 +214,7 @@ class Display:
                 "rect": _rect,
                 "shade": _shade,
                 "size": _size,
-                "video": _stream,
+                "video": _video,
             }
         )
     )

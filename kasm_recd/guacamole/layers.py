@@ -13,7 +13,7 @@ from kasm_recd.guacamole.canvas import Budget, Canvas
 from kasm_recd.guacamole.limits import Undrawable
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Collection, Iterator
 
 ROOT = 0
 
@@ -82,6 +82,16 @@ class Layers:
         """Layers, then buffers, each in the order of their creation."""
         yield from self._layers.values()
         yield from self._buffers.values()
+
+    @property
+    def buffers(self) -> Collection[Layer]:
+        """The buffers that exist."""
+        return self._buffers.values()
+
+    @property
+    def visible(self) -> Collection[Layer]:
+        """Layer 0 and the layers above it that exist, shown or not."""
+        return self._layers.values()
 
     def at(self, index: int) -> Layer:
         """The layer or buffer of that index, made now if it has to be. Raises Undrawable."""

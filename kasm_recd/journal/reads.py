@@ -96,6 +96,30 @@ class JournalReader:
         )
         return [segment_of(row) for row in rows]
 
+    def segment_ending(self, recording_id: int, end: int) -> Segment | None:
+        """The recording's segment of which the last byte lies before offset ``end``."""
+        rows = self._rows(
+            "SELECT * FROM segments WHERE recording_id = ? AND start + length = ?",
+            *(recording_id, end),
+        )
+        return segment_of(rows[0]) if rows else None
+
+    def segment_at(self, recording_id: int, start: int) -> Segment | None:
+        """The recording's segment that begins at offset ``start``."""
+        rows = self._rows(
+            "SELECT * FROM segments WHERE recording_id = ? AND start = ?", recording_id, start
+        )
+        return segment_of(rows[0]) if rows else None
+
+    def failed_attempts(self, segment_id: int, kind: str) -> list[str]:
+        """What each failed attempt of a kind at a segment said, oldest first."""
+        rows = self._rows(
+            "SELECT detail FROM attempts WHERE segment_id = ? AND kind = ? AND outcome = 'failed'"
+            " ORDER BY id",
+            *(segment_id, kind),
+        )
+        return [row["detail"] for row in rows]
+
     def clock_offset(self, boot_id: str, at: float) -> float | None:
         """CLOCK_REALTIME - CLOCK_MONOTONIC, in s, as it was at Unix time ``at``.
 

@@ -100,6 +100,9 @@ def _look_through(folder: Path) -> tuple[list[_Found], list[str]]:
 def _as_it_lies(folder: Path, sealed: Segment) -> tuple[Segment | None, list[str]]:
     """How far a segment got by the files in its folder; None when nothing of it is left."""
     problems: list[str] = []
+    if [path.name for path in folder.iterdir()] == [sidecar.NAME]:
+        # The last one of a recording that went on: stored, and kept to say where that was cut.
+        return sealed.evolve(sequence=0, state=SegmentState.STORED), problems
     try:
         if made := manifest.adopt(folder):
             return _made(sealed, *made), problems

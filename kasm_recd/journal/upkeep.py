@@ -20,7 +20,10 @@ GONE: Final = (RecordingState.REMOVED, RecordingState.LOST)
 #: A clock that ran on as it was is not noted again, in s; NTP's slew is noted when it sums to this.
 CLOCK_TOLERANCE_S: Final = 0.05
 
-_PRUNE_SEGMENTS = "DELETE FROM segments WHERE state IN (?, ?) AND changed_at < ?"
+# The segments of a recording that goes on are still asked where it was cut, and when.
+_PRUNE_SEGMENTS = """
+DELETE FROM segments WHERE state IN (?, ?) AND changed_at < ?
+    AND recording_id IN (SELECT id FROM recordings WHERE state IN (?, ?))"""
 _PRUNE_RECORDINGS = """
 DELETE FROM recordings WHERE state IN (?, ?) AND changed_at < ?
     AND NOT EXISTS (SELECT 1 FROM segments WHERE recording_id = recordings.id)"""
@@ -66,12 +69,12 @@ def add_uptime(connection: sqlite3.Connection, seconds: float) -> float:
 def prune(connection: sqlite3.Connection, *, before: float) -> int:
     """Forgets what was over before Unix time ``before``, and gives the number of rows.
 
-    Purged and expired segments with their attempts; then recordings that are gone and have none
-    left; then sessions that have nothing left, which frees their recording names; then clock notes
-    that no recording needs.
+    Purged and expired segments, with their attempts, of recordings that are gone; then such
+    recordings that have none left; then sessions that have nothing left, which frees their
+    recording names; then clock notes that no recording needs.
     """
     steps = (
-        (_PRUNE_SEGMENTS, (*OVER, before)),
+        (_PRUNE_SEGMENTS, (*OVER, before, *GONE)),
         (_PRUNE_RECORDINGS, (*GONE, before)),
         (_PRUNE_SESSIONS, (before,)),
         (_PRUNE_CLOCK, (before,)),

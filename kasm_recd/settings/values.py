@@ -60,6 +60,8 @@ Whole = Annotated[int, BeforeValidator(_no_flag)]
 Pixels = Annotated[int, BeforeValidator(_no_flag), Field(ge=16, le=7680), AfterValidator(_even)]
 Size = Annotated[int, BeforeValidator(units.size)]  # bytes
 Duration = Annotated[float, BeforeValidator(units.duration), Field(gt=0, le=3650 * 24 * HOUR)]
+#: A duration that may be 0, for never.
+Interval = Annotated[float, BeforeValidator(units.duration), Field(ge=0, le=3650 * 24 * HOUR)]
 Slots = Annotated[int, BeforeValidator(_no_flag), Field(ge=1, le=64)]
 Folder = Annotated[Path, AfterValidator(_absolute)]
 
@@ -121,6 +123,9 @@ class Settings(BaseSettings):
     )
     segment_size: Size = Field(
         default=150 * MB, ge=MB, le=2000 * MB, description="a size from 1MB to 2GB, such as 150MB"
+    )
+    segment_max_age: Interval = Field(
+        default=0, description="a duration such as 30m; 0 is off: segments are cut by size alone"
     )
     min_free: Size = Field(default=500 * MB, ge=0, description="a size such as 500MB")
 

@@ -57,6 +57,9 @@ EVENTS: Final[list[type[FileSystemEvent]]] = [
 ]
 #: watchdog's threads end within half a second of being asked to.
 JOIN_S: Final = 2.0
+#: How late the event of a close of our own may come. inotify may make one event of it and a close
+#: by guacd right after; then guacd's is missed, which only makes the end less well known.
+OWN_CLOSE_S: Final = 60.0
 
 
 @dataclass(frozen=True, slots=True)
@@ -98,6 +101,10 @@ class Hints:
     def take_closes(self) -> dict[str, Closing]:
         """The last close of each file since the last call, by path below the folder."""
         return self._handler.take()
+
+    def expect_own_close(self, path: Path) -> None:
+        """The next close of ``path`` is ours, if it comes soon: it says nothing of guacd."""
+        self._handler.expect_own_close(str(path.relative_to(self._folder)))
 
     def close(self) -> None:
         """Ends the watch for good; waits for watchdog's threads."""
@@ -177,6 +184,7 @@ class _Handler(FileSystemEventHandler):
         self._lock = threading.Lock()
         self._root = ""
         self._closes: dict[str, Closing] = {}
+        self._own: dict[str, list[float]] = {}  # when closes of ours are no longer waited for
 
     def begin(self, root: str) -> None:
         """Events are about files below ``root`` from now on."""
@@ -187,6 +195,10 @@ class _Handler(FileSystemEventHandler):
             closes, self._closes = self._closes, {}
         return closes
 
+    def expect_own_close(self, name: str) -> None:
+        with self._lock:
+            self._own.setdefault(name, []).append(time.monotonic() + OWN_CLOSE_S)
+
     def dispatch(self, event: FileSystemEvent) -> None:
         with self._lock:
             self._note(event)
@@ -195,12 +207,21 @@ class _Handler(FileSystemEventHandler):
     def _note(self, event: FileSystemEvent) -> None:
         name = self._below(event.src_path)
         match event:
+            case FileClosedEvent() if self._is_ours(name):
+                return
             case FileClosedEvent():
                 self._closes[name] = Closing(time.monotonic(), time.time())
             case FileMovedEvent() if name in self._closes:
                 self._closes[self._below(event.dest_path)] = self._closes.pop(name)
             case FileCreatedEvent() | FileDeletedEvent():
                 self._closes.pop(name, None)
+
+    def _is_ours(self, name: str) -> bool:
+        now = time.monotonic()
+        left = [deadline for deadline in self._own.pop(name, []) if deadline > now]
+        if left[1:]:
+            self._own[name] = left[1:]
+        return bool(left)
 
     def _below(self, path: bytes | str) -> str:
         return os.fsdecode(path).removeprefix(self._root).lstrip("/")

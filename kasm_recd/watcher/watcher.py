@@ -72,6 +72,10 @@ class Watcher:
         finally:
             await asyncio.to_thread(self._hints.close)
 
+    def expect_own_close(self, path: Path) -> None:
+        """To be called before we open a recording for writing: our close is not guacd's."""
+        self._hints.expect_own_close(path)
+
     def scan_once(self, known: Iterable[Recording]) -> Scan:
         """One scan, in the calling thread; the watch is seen to first, so nothing falls between."""
         self._hints.ensure()

@@ -78,9 +78,8 @@ def _kernel_copy(source: int, target: int, start: int, length: int) -> int:
         raise
 
 
-def pieces(descriptor: int) -> Iterator[bytes]:
-    """All that is in the file, from its beginning; raises OSError."""
-    position = 0
+def pieces(descriptor: int, position: int = 0) -> Iterator[bytes]:
+    """All that is in the file, from its beginning or ``position`` on; raises OSError."""
     while piece := os.pread(descriptor, PIECE, position):
         yield piece
         position += len(piece)

@@ -1,8 +1,9 @@
 """The native encoder: a segment's instructions straight to H.264, in one pass.
 
-``python -I -m kasm_recd.workers.render --input BODY --output CLIP.mp4 --thumbnail THUMB.jpg …``
-prints one JSON object: frames, duration_ms, width, height, and damage, which names the drawing that
-could not be done. Progress goes to stderr as lines such as ``progress 0.42``.
+``python -I -m kasm_recd.workers.render --input BODY [--preamble FILE] --output CLIP.mp4
+--thumbnail THUMB.jpg …`` prints one JSON object: frames, duration_ms, width, height, and damage,
+which names the drawing that could not be done. A preamble is read before the body, as if the two
+were one file. Progress goes to stderr as lines such as ``progress 0.42``.
 """
 
 from __future__ import annotations
@@ -12,6 +13,7 @@ import os
 import sys
 import time
 from dataclasses import asdict
+from itertools import chain
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final
 
@@ -37,9 +39,10 @@ def render(options: argparse.Namespace) -> dict[str, Any]:
     Raises OSError, WorkerFailed when the video library gives up, and Unplayable when the segment
     has nothing to show.
     """
+    files = [path for path in (options.preamble, options.input) if path]
     width, height = options.width, options.height
     if not (width and height):
-        width, height = _own_size(options.input)
+        width, height = _own_size(files)
     try:
         clip = Clip(
             options.output,
@@ -49,17 +52,17 @@ def render(options: argparse.Namespace) -> dict[str, Any]:
             bitrate=options.bitrate,
             threads=options.threads,
         )
-        return _filled(clip, options)
+        return _filled(clip, files, options)
     except FFmpegError as error:
         raise WorkerFailed(f"video of {width}x{height}: {error}") from error
 
 
-def _filled(clip: Clip, options: argparse.Namespace) -> dict[str, Any]:
+def _filled(clip: Clip, files: Sequence[Path], options: argparse.Namespace) -> dict[str, Any]:
     """Put all frames into ``clip`` and finish it."""
     display, clock = Display(), Clock(options.end_timestamp)
     schedule = Schedule(display, clock, framerate=options.framerate)
     thumbnail = b""
-    for moment in schedule.frames(_instructions(options.input, progress=True)):
+    for moment in schedule.frames(_instructions(files, progress=True)):
         if not thumbnail and clip.frames and 2 * moment > clock.end:
             thumbnail = clip.thumbnail()  # of what is seen in the middle
         picture = display.paint(pointer=options.pointer)
@@ -85,32 +88,37 @@ def _telling(middle: bytes, last: bytes) -> bytes:
     return last if len(last) > 2 * len(middle) else middle
 
 
-def _own_size(body: Path) -> tuple[int, int]:
+def _own_size(files: Sequence[Path]) -> tuple[int, int]:
     """The first size that the display takes and that is not 0x0. Raises Unplayable."""
     display = Display()
-    for instruction in _instructions(body):
+    for instruction in _instructions(files):
         if instruction.opcode == "size":
             display.apply(instruction)
             if all(display.size):
                 return display.size
-    raise Unplayable(f"{body} never gives the display a size")
+    raise Unplayable(f"{files[-1]} never gives the display a size")
 
 
-def _instructions(body: Path, *, progress: bool = False) -> Iterator[Instruction]:
+def _instructions(files: Sequence[Path], *, progress: bool = False) -> Iterator[Instruction]:
     """All that can be read; what cannot, the cut has named already."""
-    size, reported = body.stat().st_size, 0.0
-    with opened(body) as descriptor:
-        for found in read(pieces(descriptor)):
-            if isinstance(found, Instruction):
-                yield found
-            if progress and time.monotonic() - reported >= PROGRESS_INTERVAL_S:
-                reported = time.monotonic()
-                sys.stderr.write(f"progress {found.end / size:.3f}\n")
+    size, reported = sum(path.stat().st_size for path in files), 0.0
+    for found in read(chain.from_iterable(map(_pieces, files))):
+        if isinstance(found, Instruction):
+            yield found
+        if progress and time.monotonic() - reported >= PROGRESS_INTERVAL_S:
+            reported = time.monotonic()
+            sys.stderr.write(f"progress {found.end / size:.3f}\n")
+
+
+def _pieces(path: Path) -> Iterator[bytes]:
+    with opened(path) as descriptor:
+        yield from pieces(descriptor)
 
 
 def _parser() -> argparse.ArgumentParser:
     parser = argparse.ArgumentParser(prog="render", description="Make a clip of a segment.")
     parser.add_argument("--input", type=Path, required=True)
+    parser.add_argument("--preamble", type=Path, help="read before the input")
     parser.add_argument("--output", type=Path, required=True)
     parser.add_argument("--thumbnail", type=Path, required=True)
     parser.add_argument("--width", type=int, required=True, help="0: the display's own")

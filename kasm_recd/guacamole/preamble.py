@@ -1,0 +1,199 @@
+"""A display as instructions: told to a fresh display, they give the same state.
+
+With a preamble before it, the second half of a recording plays on its own, in the official player
+(1.5.0), in guacenc and here. What is written, in this order, and why in this order:
+
+1. The size of layer 0, before anything that a program might show.
+2. The pointer's picture, through a buffer that is disposed of before any other is made.
+3. Every layer, made at 0x0 so that a new one never takes room for a default size, in the order in
+   which layer 0's children came to it; first those whose parent is gone, in one that goes.
+4. Sizes and pixels. The operator is OVER for pixels, as it leaves what lies outside of the shape.
+5. Places and opacity; the children of each parent in their order, which breaks ties of ``z``.
+6. Open streams with what they have received.
+7. Pending paths, operators, drawing state.
+8. The pointer's place, stamped with the time of the cut, and exactly one ``sync``.
+
+A canvas is larger than its layer (see :mod:`~kasm_recd.guacamole.canvas`) and may hold pixels out
+there. A layer takes them as they are; a buffer would grow, so it gets its canvas's size first and
+its own after that, which needs no other canvas and so loses nothing.
+
+An operator is set with a ``copy`` out of an empty buffer: that sets it in the player and draws
+nothing anywhere. A filled path, which the player keeps and could fill again, is closed by filling
+it with nothing, so that guacenc, which does not keep it, forgets it.
+"""
+
+from __future__ import annotations
+
+import binascii
+from itertools import count
+from typing import TYPE_CHECKING, Final
+
+import numpy as np
+
+from kasm_recd.guacamole import images
+from kasm_recd.guacamole.compositing import OVER, mask_of
+from kasm_recd.guacamole.geometry import NOWHERE, Rect
+from kasm_recd.guacamole.instructions import encode
+from kasm_recd.guacamole.layers import ROOT
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+    from kasm_recd.guacamole.canvas import Canvas
+    from kasm_recd.guacamole.display import Display
+    from kasm_recd.guacamole.layers import Layer, Layers
+
+#: libguac's limit: base64 of it fits an element of 8,192 characters, with room to spare.
+BLOB_BYTES: Final = 6_048
+#: Pixels that are encoded at once: a PNG of so many is below the bound of an open stream.
+_BAND_PIXELS: Final = 1 << 22
+_OVER: Final = mask_of(OVER)
+_SCRATCH: Final = -1
+_BEYOND: Final = 1 << 24  # right of every canvas
+
+
+def write(display: Display, sync: tuple[bytes, ...]) -> Iterator[bytes]:
+    """The instructions for ``display`` at a ``sync`` with the arguments ``sync``, one by one."""
+    layers, root = display.layers, display.layers.root
+    ordered = sorted(layers, key=lambda layer: layer.index)
+    stream = _lowest_not_in({*display.streams.images, *display.streams.media}, 0)
+    if root.operator_after_reset is not OVER:
+        yield encode("size", ROOT, 0, 0)
+        yield from _kept_operator(root)
+    yield encode("size", ROOT, root.width, root.height)
+    yield from _pointer(display, stream)
+    yield from _made(layers)
+    for layer in ordered:
+        yield from _canvas(layer, stream)
+    for layer in ordered:
+        yield from _placed(layer)
+    yield from _streams(display)
+    for layer in ordered:
+        yield from _path(layer)
+    yield from _operators(ordered)
+    if display.pointer.position is not None:
+        yield encode("mouse", *display.pointer.position, 0, *sync[:1])
+    yield encode("sync", *sync)
+
+
+def _pointer(display: Display, stream: int) -> Iterator[bytes]:
+    canvas = display.pointer.canvas
+    hotspot = display.pointer.hotspot
+    shape = _painted(canvas)
+    if not shape.empty:
+        yield encode("size", _SCRATCH, canvas.area.width, canvas.area.height)
+        yield from _image(_SCRATCH, canvas, shape, stream)
+    if shape.right > canvas.width or shape.bottom > canvas.height:
+        whole = (0, 0, canvas.area.width, canvas.area.height)
+        yield encode("cursor", *hotspot, _SCRATCH, *whole)
+        yield encode("cursor", *hotspot, _SCRATCH, _BEYOND, 0, canvas.width, canvas.height)
+    elif canvas.width or canvas.height or hotspot != (0, 0):
+        yield encode("cursor", *hotspot, _SCRATCH, 0, 0, canvas.width, canvas.height)
+    else:
+        return
+    yield encode("dispose", _SCRATCH)
+
+
+def _made(layers: Layers) -> Iterator[bytes]:
+    """Every layer and buffer, empty."""
+    alive = sorted(layers.visible, key=lambda layer: layer.index)
+    orphans = [layer for layer in alive if layer.parent not in alive and layer.index != ROOT]
+    if orphans:
+        grave = _lowest_not_in({layer.index for layer in orphans}, 1)
+        for layer in orphans:
+            yield encode("size", layer.index, 0, 0)
+            yield encode("move", layer.index, grave, layer.x, layer.y, layer.z)
+        yield encode("dispose", grave)
+    direct = layers.root.children.values()
+    nested = [layer for layer in alive if layer.parent is not layers.root and layer.parent in alive]
+    sorted_buffers = sorted(layers.buffers, key=lambda layer: layer.index)
+    for layer in (*direct, *nested, *sorted_buffers):
+        yield encode("size", layer.index, 0, 0)
+
+
+def _canvas(layer: Layer, stream: int) -> Iterator[bytes]:
+    """Size and pixels."""
+    shape = _painted(layer)
+    if layer.index != ROOT:
+        yield from _kept_operator(layer)
+        if layer.grows and (shape.right > layer.width or shape.bottom > layer.height):
+            yield encode("size", layer.index, layer.area.width, layer.area.height)
+            yield from _image(layer.index, layer, shape, stream)
+            shape = NOWHERE
+        yield encode("size", layer.index, layer.width, layer.height)
+    yield from _image(layer.index, layer, shape, stream)
+
+
+def _kept_operator(layer: Layer) -> Iterator[bytes]:
+    """The operator that a reset falls back to: the one that was set when its canvas was made."""
+    if layer.operator_after_reset is not OVER:
+        if layer.words.shape == (0, 0):
+            yield encode("size", layer.index, 1, 1)
+        yield encode("cfill", mask_of(layer.operator_after_reset), layer.index, 0, 0, 0, 0)
+
+
+def _painted(canvas: Canvas) -> Rect:
+    """The smallest rectangle around all pixels that are not transparent."""
+    drawn = canvas.drawn.cut_to(canvas.area)
+    if drawn.empty:
+        return NOWHERE
+    painted = canvas.words[drawn.within] != 0
+    rows, columns = np.flatnonzero(painted.any(axis=1)), np.flatnonzero(painted.any(axis=0))
+    if not rows.size:
+        return NOWHERE
+    left, top, right, bottom = columns[0], rows[0], columns[-1] + 1, rows[-1] + 1
+    return Rect(int(left), int(top), int(right), int(bottom)).moved(drawn.left, drawn.top)
+
+
+def _image(index: int, canvas: Canvas, shape: Rect, stream: int) -> Iterator[bytes]:
+    """The pixels of ``shape``, in bands so that memory is bounded."""
+    step = max(1, _BAND_PIXELS // max(1, shape.width))
+    for top in range(shape.top, shape.bottom, step):
+        band = shape._replace(top=top, bottom=min(top + step, shape.bottom))
+        data = images.encode(canvas.words[band.within])
+        yield encode("img", stream, _OVER, index, "image/png", band.left, band.top)
+        yield from _blobs(stream, data)
+        yield encode("end", stream)
+
+
+def _blobs(stream: int, data: bytes) -> Iterator[bytes]:
+    for start in range(0, len(data), BLOB_BYTES):
+        part = data[start : start + BLOB_BYTES]
+        yield encode("blob", stream, binascii.b2a_base64(part, newline=False))
+
+
+def _placed(layer: Layer) -> Iterator[bytes]:
+    if layer.alpha != 255:  # noqa: PLR2004 - opaque
+        yield encode("shade", layer.index, layer.alpha)
+    for child in layer.children.values():
+        yield encode("move", child.index, layer.index, child.x, child.y, child.z)
+
+
+def _streams(display: Display) -> Iterator[bytes]:
+    for index, media in display.streams.media.items():
+        yield encode(media.opcode, index, *media.args)
+    for index, image in display.streams.images.items():
+        layer = image.layer.index
+        yield encode("img", index, _OVER, layer, image.mimetype, image.x, image.y)
+        yield from _blobs(index, bytes(image.data))
+
+
+def _path(layer: Layer) -> Iterator[bytes]:
+    for rect in layer.path:
+        yield encode("rect", layer.index, rect.left, rect.top, rect.width, rect.height)
+    if layer.path and layer.path_is_closed:
+        yield encode("cfill", _OVER, layer.index, 0, 0, 0, 0)
+
+
+def _operators(layers: list[Layer]) -> Iterator[bytes]:
+    changed = [layer for layer in layers if layer.operator is not OVER]
+    if changed:
+        empty = -_lowest_not_in({-layer.index for layer in layers}, 1)
+        for layer in changed:
+            mask = mask_of(layer.operator)
+            yield encode("copy", empty, 0, 0, 0, 0, mask, layer.index, 0, 0)
+        yield encode("dispose", empty)
+
+
+def _lowest_not_in(taken: set[int], lowest: int) -> int:
+    return next(index for index in count(lowest) if index not in taken)

@@ -1,0 +1,87 @@
+"""Replay a segment: the display after it, as the preamble of the next one.
+
+``python -I -m kasm_recd.workers.replay --input BODY [--preamble P] --output NEXT`` prints
+``{"length", "sha256", "timestamp"}``: NEXT's bytes, and the milliseconds of guacd's clock at its
+one ``sync``, which is the last one of P and BODY. P is absent for a recording's first body. NEXT is
+on disk when it ends well, and gone when it does not.
+"""
+
+from __future__ import annotations
+
+import argparse
+import hashlib
+import os
+import sys
+from itertools import chain
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from kasm_recd.errors import RecdError
+from kasm_recd.guacamole import preamble
+from kasm_recd.guacamole.display import Display
+from kasm_recd.guacamole.instructions import Instruction, read
+from kasm_recd.workers.files import created, opened, pieces
+from kasm_recd.workers.program import answer
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable
+
+
+class NoTime(RecdError):
+    """Nothing that was read says when it happened."""
+
+    default_hint = "A segment has a sync, or follows a preamble that ends with one."
+
+
+def replay(body: Path, following: Path, *, before: Path | None = None) -> dict[str, Any]:
+    """Write the display after the preamble ``before`` and ``body`` to the new file ``following``.
+
+    What is damaged is passed over, as everywhere. Raises NoTime and OSError.
+    """
+    display = Display()
+    with created(following) as target:
+        sync = _play(display, _pieces(before, body))
+        if sync is None:
+            raise NoTime(f"{body} holds no sync, and no preamble was given")
+        digest, length = hashlib.sha256(), 0
+        with os.fdopen(os.dup(target), "wb") as file:
+            for instruction in preamble.write(display, sync):
+                digest.update(instruction)
+                length += file.write(instruction)
+        os.fsync(target)
+    return {"length": length, "sha256": digest.hexdigest(), "timestamp": int(sync[0])}
+
+
+def _pieces(before: Path | None, body: Path) -> Iterable[bytes]:
+    """Both files as the one stream that they are when played."""
+    return chain.from_iterable(map(_file_pieces, filter(None, (before, body))))
+
+
+def _file_pieces(path: Path) -> Iterable[bytes]:
+    with opened(path) as source:
+        yield from pieces(source)
+
+
+def _play(display: Display, stream: Iterable[bytes]) -> tuple[bytes, ...] | None:
+    """Show all of ``stream``; returns the arguments of its last ``sync``."""
+    sync = None
+    for found in read(stream):
+        if isinstance(found, Instruction):
+            display.apply(found)
+            if found.opcode == "sync":
+                sync = found.args
+    return sync
+
+
+def main() -> int:
+    """The program."""
+    parser = argparse.ArgumentParser(prog="replay")
+    parser.add_argument("--input", type=Path, required=True)
+    parser.add_argument("--preamble", type=Path)
+    parser.add_argument("--output", type=Path, required=True)
+    given = parser.parse_args()
+    return answer("replay", lambda: replay(given.input, given.output, before=given.preamble))
+
+
+if __name__ == "__main__":
+    sys.exit(main())

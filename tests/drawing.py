@@ -1,0 +1,77 @@
+"""Streams of instructions as guacd, or a hostile program, might send them; for hypothesis."""
+
+from __future__ import annotations
+
+import base64
+
+import numpy as np
+from hypothesis import strategies as st
+
+from tests.painting import encoded
+
+Said = tuple[str | bytes | int, ...]
+
+MASKS = st.sampled_from([0x1, 0x2, 0x4, 0x6, 0x8, 0x9, 0xA, 0xB, 0xC, 0xE, 0xE, 0xC, 0xF, 0x0, 0x7])
+LAYERS = st.integers(0, 4)
+SURFACES = st.integers(-3, 4)
+SIZES = st.one_of(st.integers(0, 20), st.sampled_from([0, 40, 64, 65, 130]))
+PLACES = st.integers(-20, 90)
+LENGTHS = st.integers(-5, 80)
+BYTES = st.integers(0, 255)
+STREAMS = st.integers(0, 2)
+NUMBERS = st.integers(-(2**24), 2**24)
+
+
+@st.composite
+def _image(draw: st.DrawFn) -> list[Said]:
+    """A whole image, or one that is still on its way."""
+    stream, mask, surface = draw(STREAMS), draw(MASKS), draw(SURFACES)
+    seed, channels = draw(st.integers(0, 50)), draw(st.sampled_from([3, 4]))
+    shape = (draw(st.integers(1, 9)), draw(st.integers(1, 70)), channels)
+    data = encoded(np.random.default_rng(seed).integers(0, 256, shape, np.uint8))
+    said: list[Said] = [("img", stream, mask, surface, "image/png", draw(PLACES), draw(PLACES))]
+    half = draw(st.integers(0, len(data)))
+    said += [("blob", stream, base64.b64encode(part)) for part in (data[:half], data[half:])]
+    return [*said, ("end", stream)][: draw(st.sampled_from([4, 4, 4, 2, 3]))]
+
+
+@st.composite
+def _filled(draw: st.DrawFn) -> list[Said]:
+    surface = draw(SURFACES)
+    return [draw(_rect(surface)), draw(_fill(surface))]
+
+
+def _rect(surface: int) -> st.SearchStrategy[Said]:
+    return st.tuples(st.just("rect"), st.just(surface), PLACES, PLACES, LENGTHS, LENGTHS)
+
+
+def _fill(surface: int) -> st.SearchStrategy[Said]:
+    return st.tuples(st.just("cfill"), MASKS, st.just(surface), BYTES, BYTES, BYTES, BYTES)
+
+
+def _one(*parts: st.SearchStrategy[str] | st.SearchStrategy[int]) -> st.SearchStrategy[list[Said]]:
+    return st.tuples(*parts).map(lambda said: [said])
+
+
+INSTRUCTIONS = st.one_of(
+    _image(),
+    _filled(),
+    SURFACES.flatmap(_rect).map(lambda said: [said]),
+    SURFACES.flatmap(_fill).map(lambda said: [said]),
+    _one(st.just("size"), SURFACES, SIZES, SIZES),
+    _one(
+        *(st.just("copy"), SURFACES, PLACES, PLACES, LENGTHS, LENGTHS),
+        *(MASKS, SURFACES, PLACES, PLACES),
+    ),
+    _one(st.just("cursor"), PLACES, PLACES, SURFACES, PLACES, PLACES, SIZES, SIZES),
+    _one(st.just("move"), LAYERS, LAYERS, NUMBERS, PLACES, st.integers(-2, 2)),
+    _one(st.just("shade"), LAYERS, BYTES),
+    _one(st.just("dispose"), SURFACES),
+    _one(st.just("mouse"), PLACES, PLACES),
+    _one(st.just("audio"), STREAMS, st.just("audio/L16;rate=44100,channels=2")),
+)
+
+#: A display of some size, and then anything.
+STREAM = st.lists(INSTRUCTIONS, max_size=40).map(
+    lambda lists: [("size", 0, 100, 70), *(said for some in lists for said in some)]
+)

@@ -1,0 +1,249 @@
+"""A session that goes on is cut, stored and handed back; nothing of it is lost or doubled."""
+
+from __future__ import annotations
+
+import os
+import time
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import pytest
+
+from kasm_recd import disk
+from tests.fixtures_daemon import DaemonProcess, wait_until
+from tests.rolling import MB, Stored, make_recording, stored
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from tests.fixtures_guacd import GuacdWriter
+
+STANDINS = Path(__file__).parents[1] / "standins"
+SETTINGS = {"segment_size": "1MB", "raw_upload": "always", "encoder": "native"}
+
+
+@pytest.fixture
+def source(tmp_path: Path) -> Path:
+    path = tmp_path / "source.guac"
+    path.write_bytes(make_recording(3 * MB + 300_000, first_ms=int(time.monotonic() * 1000)))
+    return path
+
+
+@pytest.fixture
+def rolling_daemon(make_daemon: Callable[..., DaemonProcess]) -> Callable[..., DaemonProcess]:
+    """``rolling_daemon(fault="seal:after", **settings)``, not started."""
+
+    def make(*, fault: str = "", **settings: object) -> DaemonProcess:
+        daemon = make_daemon(**(SETTINGS | settings))
+        daemon.program = (str(STANDINS / "faulty_daemon.py"),)
+        daemon.faults = {
+            "KASM_RECD_TEST_FAULT": fault,
+        }
+        return daemon
+
+    return make
+
+
+def clips_of(daemon: DaemonProcess, kasm_id: str = "k-1") -> list[Stored]:
+    return stored(daemon.folder / "clips", kasm_id)
+
+
+def assert_whole(daemon: DaemonProcess, source: Path, *, least: int = 3) -> list[Stored]:
+    """Waits for the end of all work; the bodies in a row are the recording, each with its clip."""
+    wait_until(lambda: daemon.idle() and daemon.spool_is_empty(), "all is stored and purged")
+    found = clips_of(daemon)
+    assert len(found) >= least
+    assert b"".join(each.body for each in found) == source.read_bytes()
+    bounds = [0, *(end for each in found for end in each.bounds)]
+    assert bounds[:-1:2] == bounds[1::2], "without gap or overlap"
+    assert [each.manifest["form"] for each in found] == ["clip"] * len(found)
+    assert [bool(each.preamble) for each in found] == [False] + [True] * (len(found) - 1)
+    assert not list((daemon.spool / "preambles").iterdir())
+    assert not list(daemon.recordings.iterdir())
+    return found
+
+
+def test_a_live_recording_is_stored_and_handed_back_while_guacd_writes(
+    rolling_daemon: Callable[..., DaemonProcess],
+    guacd_writer: Callable[..., GuacdWriter],
+    source: Path,
+) -> None:
+    daemon = rolling_daemon().start()
+    name = daemon.admit("k-1")[1]["recording_name"]
+    writer = guacd_writer(source, daemon.recordings / name, "--on-command")
+    writer.write(2 * MB + 200_000)
+    wait_until(lambda: len(clips_of(daemon)) == 2, "two segments are stored")
+    assert disk.is_locked(writer.path), "the session goes on"
+    assert not daemon.events("recording.finished")
+    status = disk.status_of(writer.path)
+    assert status.size == 2 * MB + 200_000
+    assert status.allocated < MB
+    assert daemon.status()["bytes_pinned"] < 20_000
+    writer.write("all")
+    writer.close()
+    found = assert_whole(daemon, source, least=4)
+    begins = [each.manifest["start"] for each in found]
+    ends = [each.manifest["end"] for each in found]
+    assert begins[1:] == ends[:-1], "the timeline runs on"
+    firsts = [each.manifest["segment"]["first_sync"] for each in found]
+    lasts = [each.manifest["segment"]["last_sync"] for each in found]
+    assert firsts[1:] == lasts[:-1]
+    assert daemon.stop() == 0
+
+
+POINTS = ("worker", "sidecar", "publish", "seal", "punch", "replayed")
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("moment", ["before", "after"])
+@pytest.mark.parametrize("point", POINTS)
+def test_kill_9_between_two_steps_of_a_roll_loses_and_doubles_nothing(
+    rolling_daemon: Callable[..., DaemonProcess],
+    guacd_writer: Callable[..., GuacdWriter],
+    source: Path,
+    point: str,
+    moment: str,
+) -> None:
+    daemon = rolling_daemon(fault=f"{point}:{moment}").start()
+    name = daemon.admit("k-1")[1]["recording_name"]
+    writer = guacd_writer(source, daemon.recordings / name, "--on-command")
+    writer.write(2 * MB + 200_000)
+    assert daemon.process is not None
+    assert daemon.process.wait(60) == -9
+    writer.write(100_000)
+    daemon.faults["KASM_RECD_TEST_FAULT"] = ""
+    daemon.start()
+    wait_until(lambda: len(clips_of(daemon)) >= 2, "it is rolled after all")
+    assert disk.is_locked(writer.path)
+    writer.write("all")
+    writer.close()
+    assert_whole(daemon, source, least=4)
+
+
+def test_a_killed_writer_leaves_a_torn_tail_in_the_last_segment_alone(
+    rolling_daemon: Callable[..., DaemonProcess],
+    guacd_writer: Callable[..., GuacdWriter],
+    source: Path,
+) -> None:
+    daemon = rolling_daemon().start()
+    name = daemon.admit("k-1")[1]["recording_name"]
+    writer = guacd_writer(source, daemon.recordings / name, "--on-command")
+    writer.write(1_500_003)
+    wait_until(lambda: len(clips_of(daemon)) == 1, "the first segment is stored")
+    writer.kill()
+    source.write_bytes(source.read_bytes()[:1_500_003])
+    *others, last = assert_whole(daemon, source, least=2)
+    assert [place["kind"] for place in last.manifest["damage"]] == ["torn"]
+    assert not any(each.manifest["damage"] for each in others)
+
+
+def test_sessions_that_run_on_and_end_while_the_daemon_is_down_are_cut_in_steps(
+    rolling_daemon: Callable[..., DaemonProcess],
+    guacd_writer: Callable[..., GuacdWriter],
+    source: Path,
+) -> None:
+    daemon = rolling_daemon().start()
+    name = daemon.admit("k-1")[1]["recording_name"]
+    writer = guacd_writer(source, daemon.recordings / name, "--on-command")
+    writer.write(1_200_000)
+    wait_until(lambda: len(clips_of(daemon)) == 1, "the first segment is stored")
+    daemon.kill()
+    writer.write("all")
+    writer.close()
+    daemon.start()
+    found = assert_whole(daemon, source, least=4)
+    assert not found[-1].manifest["end_known"], "nobody saw the end"
+
+
+def test_a_reconnect_is_rolled_beside_the_first_recording(
+    rolling_daemon: Callable[..., DaemonProcess],
+    guacd_writer: Callable[..., GuacdWriter],
+    source: Path,
+) -> None:
+    daemon = rolling_daemon().start()
+    name = daemon.admit("k-1")[1]["recording_name"]
+    writers = [guacd_writer(source, daemon.recordings / name, "--on-command") for _ in range(2)]
+    assert writers[1].path.name == f"{name}.1"
+    for writer in writers:
+        writer.write(1_200_000)
+    wait_until(lambda: len(clips_of(daemon)) == 2, "both are rolled")
+    for writer in writers:
+        writer.write("all")
+        writer.close()
+    wait_until(lambda: daemon.idle() and daemon.spool_is_empty(), "all is stored")
+    found = clips_of(daemon)
+    assert [each.manifest["sequence"] for each in found] == list(range(len(found)))
+    for recording in ("", ".1"):
+        bodies = [
+            each.body
+            for each in sorted(found, key=lambda each: each.bounds)
+            if each.manifest["recording"]["name"] == f"{name}{recording}"
+        ]
+        assert b"".join(bodies) == source.read_bytes()
+
+
+@pytest.mark.parametrize("how", ["deleted", "truncated", "replaced"])
+def test_what_was_cut_before_a_file_was_lost_is_stored(
+    rolling_daemon: Callable[..., DaemonProcess],
+    guacd_writer: Callable[..., GuacdWriter],
+    source: Path,
+    how: str,
+) -> None:
+    daemon = rolling_daemon().start()
+    name = daemon.admit("k-1")[1]["recording_name"]
+    writer = guacd_writer(source, daemon.recordings / name, "--on-command")
+    writer.write(1_200_000)
+    wait_until(lambda: len(clips_of(daemon)) == 1, "the first segment is stored")
+    if how == "deleted":
+        writer.path.unlink()
+    elif how == "truncated":
+        os.truncate(writer.path, 0)
+        writer.kill()
+    else:
+        writer.kill()
+        writer.path.unlink()
+        guacd_writer(source, writer.path)  # most often under the same inode number
+    wait_until(lambda: daemon.events("recording.lost"), "the loss is named")
+    if how == "replaced":
+        wait_until(lambda: len(clips_of(daemon)) >= 5, "the new one is cut from its beginning")
+    if how != "truncated":
+        wait_until(daemon.spool_is_empty, "nothing is left in the spool")
+    first, *others = clips_of(daemon)
+    assert source.read_bytes().startswith(first.body)
+    assert others == [] or b"".join(each.body for each in others) == source.read_bytes()
+
+
+def test_a_quiet_session_reaches_storage_before_it_ends(
+    rolling_daemon: Callable[..., DaemonProcess],
+    guacd_writer: Callable[..., GuacdWriter],
+    source: Path,
+) -> None:
+    daemon = rolling_daemon(segment_max_age="1s").start()
+    name = daemon.admit("k-1")[1]["recording_name"]
+    writer = guacd_writer(source, daemon.recordings / name, "--on-command")
+    writer.write(100_000)
+    wait_until(lambda: len(clips_of(daemon)) == 1, "it is stored")
+    assert clips_of(daemon)[0].bounds[1] < 100_000
+    assert disk.is_locked(writer.path)
+    writer.write("all")
+    writer.close()
+    assert_whole(daemon, source)
+
+
+def test_where_no_hole_can_be_made_it_is_rolled_all_the_same_and_said_once(
+    rolling_daemon: Callable[..., DaemonProcess],
+    guacd_writer: Callable[..., GuacdWriter],
+    source: Path,
+) -> None:
+    daemon = rolling_daemon()
+    daemon.faults["KASM_RECD_TEST_NO_HOLES"] = "1"
+    daemon.start()
+    name = daemon.admit("k-1")[1]["recording_name"]
+    writer = guacd_writer(source, daemon.recordings / name, "--on-command")
+    writer.write(2 * MB + 200_000)
+    wait_until(lambda: len(clips_of(daemon)) == 2, "two segments are stored")
+    wait_until(lambda: daemon.status()["bytes_pinned"] > 1_900_000, "status says what is pinned")
+    assert len(daemon.events("recording.pinned")) == 1
+    writer.write("all")
+    writer.close()
+    assert_whole(daemon, source, least=4)
