@@ -40,6 +40,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterator
 
     from kasm_recd.guacamole.canvas import Canvas
+    from kasm_recd.guacamole.compositing import Operator
     from kasm_recd.guacamole.display import Display
     from kasm_recd.guacamole.layers import Layer, Layers
 
@@ -186,13 +187,20 @@ def _path(layer: Layer) -> Iterator[bytes]:
 
 
 def _operators(layers: list[Layer]) -> Iterator[bytes]:
-    changed = [layer for layer in layers if layer.operator is not OVER]
+    """The operator of each layer, above those that it saved."""
+    changed = [layer for layer in layers if layer.saved or layer.operator is not OVER]
     if changed:
         empty = -_lowest_not_in({-layer.index for layer in layers}, 1)
         for layer in changed:
-            mask = mask_of(layer.operator)
-            yield encode("copy", empty, 0, 0, 0, 0, mask, layer.index, 0, 0)
+            for operator in layer.saved:
+                yield _operator(layer, operator, empty)
+                yield encode("push", layer.index)
+            yield _operator(layer, layer.operator, empty)
         yield encode("dispose", empty)
+
+
+def _operator(layer: Layer, operator: Operator, empty: int) -> bytes:
+    return encode("copy", empty, 0, 0, 0, 0, mask_of(operator), layer.index, 0, 0)
 
 
 def _lowest_not_in(taken: set[int], lowest: int) -> int:
