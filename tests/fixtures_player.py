@@ -10,7 +10,6 @@ import fcntl
 import json
 import shutil
 import subprocess
-import warnings
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final
@@ -89,9 +88,6 @@ def player(tmp_path_factory: pytest.TempPathFactory) -> Player:
 
 
 def _skip(reason: str) -> None:
-    warnings.warn(
-        pytest.PytestWarning(f"not judged by the official player: {reason}"), stacklevel=2
-    )
     pytest.skip(f"the official player cannot be had: {reason}")
 
 
