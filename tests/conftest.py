@@ -14,4 +14,5 @@ pytest_plugins: list[str] = [
     "tests.fixtures_render",
     "tests.fixtures_storage",
     "tests.fixtures_journal",
+    "tests.fixtures_player",
 ]

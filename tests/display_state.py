@@ -44,7 +44,7 @@ def _canvas(canvas: Layer) -> dict[str, Any]:
         "pixels": _pixels(canvas),
         "path": canvas.path,
         "closed": canvas.path_is_closed if canvas.path else None,
-        "operators": (canvas.operator, canvas.operator_after_reset),
+        "operators": (canvas.operator, canvas.operator_after_reset, *canvas.saved),
     }
 
 

@@ -65,6 +65,12 @@ INSTRUCTIONS = st.one_of(
     ),
     _one(st.just("cursor"), PLACES, PLACES, SURFACES, PLACES, PLACES, SIZES, SIZES),
     _one(st.just("move"), LAYERS, LAYERS, NUMBERS, PLACES, st.integers(-2, 2)),
+    _one(
+        *(st.just("transfer"), SURFACES, PLACES, PLACES, LENGTHS, LENGTHS),
+        *(st.integers(0, 15), SURFACES, PLACES, PLACES),
+    ),
+    _one(st.just("lfill"), MASKS, SURFACES, SURFACES),
+    _one(st.sampled_from(["push", "push", "pop", "reset", "close"]), SURFACES),
     _one(st.just("shade"), LAYERS, BYTES),
     _one(st.just("dispose"), SURFACES),
     _one(st.just("mouse"), PLACES, PLACES),

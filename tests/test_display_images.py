@@ -120,3 +120,12 @@ def test_a_refused_image_leaves_the_picture_and_is_named_with_its_place() -> Non
     painter.image(0, (0, 0), encoded(plain(8, 8, GREEN)))
     assert painter.refusals == ["end: image too large: 100000x100000"]
     assert painter.pixel(0, 0) == (0, 255, 0)
+
+
+@pytest.mark.parametrize(("kind", "premultiplied"), [("PNG", 53), ("WEBP", 52)])
+def test_translucent_colours_are_multiplied_as_the_browser_does(
+    kind: str, premultiplied: int
+) -> None:
+    painter = Painter()
+    painter.image(-1, (0, 0), encoded(plain(4, 4, (112, 112, 112, 120)), kind))
+    assert painter.inside(-1, 1, 1) == (*(premultiplied,) * 3, 120)

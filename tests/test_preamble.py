@@ -112,6 +112,18 @@ def test_pixels_of_every_alpha_come_back_to_the_bit() -> None:
     assert (_restored(painter).layers.root.words == before).all()
 
 
+def test_what_two_layers_share_is_sent_once() -> None:
+    painter, chance = Painter(90, 90), np.random.default_rng(1)
+    for x, y in product((0, 30, 60), repeat=2):
+        tile = encoded(chance.integers(0, 256, (30, 30, 3), np.uint8))
+        painter.image(0, (x, y), tile)
+        painter.image(-1, (x, y), tile)
+    painter.fill(0, (40, 50, 7, 6), GREEN)
+    written = list(preamble.write(painter.display, SYNC))
+    assert sum(map(len, written)) < 90 * 90 * 3 * 1.5
+    assert differences(painter.display, _told(written)) == []
+
+
 def test_a_buffer_keeps_what_lies_beyond_its_size() -> None:
     painter = Painter()
     painter.fill(-5, (0, 0, 60, 60), RED)
@@ -119,6 +131,17 @@ def test_a_buffer_keeps_what_lies_beyond_its_size() -> None:
     resumed = Painter()
     resumed.display = _restored(painter)
     assert (resumed.display.layers.at(-5).width, resumed.inside(-5, 59, 59)) == (10, RED)
+
+
+def test_a_pointer_keeps_what_lies_beyond_its_size() -> None:
+    painter = Painter()
+    painter.fill(-1, (0, 0, 60, 60), RED)
+    painter.say("cursor", 1, 2, -1, 0, 0, 60, 60)
+    painter.say("cursor", 1, 2, -1, 900, 0, 10, 10)
+    restored = _restored(painter)
+    assert restored.pointer.canvas.width == 10
+    assert restored.pointer.canvas.words[59, 59] == painter.display.pointer.canvas.words[59, 59] > 0
+    assert differences(painter.display, restored) == []
 
 
 def test_a_filled_path_can_be_filled_again_in_the_player_but_not_in_guacenc() -> None:

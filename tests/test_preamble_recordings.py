@@ -23,7 +23,7 @@ CUTS = (0.01, 0.3, 0.7)
 LOOKS = (0.02, 0.1, 0.35, 0.5, 0.75, 0.9, 1.0)
 
 #: The largest preamble of each recording, in bytes: a guard, with a fifth to spare.
-SIZES = {"ssh-work.guac": 180_000, "v155-vnc.guac": 340_000, "rdp-desktop.guac": 1_250_000}
+SIZES = {"ssh-work.guac": 200_000, "v155-vnc.guac": 320_000, "rdp-desktop.guac": 980_000}
 
 
 def _told(instructions: list[bytes]) -> Display:

@@ -24,7 +24,11 @@ from kasm_recd.guacamole.geometry import NOWHERE, Rect
 from kasm_recd.guacamole.limits import Undrawable
 
 if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from kasm_recd.guacamole.compositing import Operator
     from kasm_recd.guacamole.pixels import Words
+    from kasm_recd.guacamole.transfers import Transfer
 
 _STEP: Final = 64
 
@@ -59,6 +63,7 @@ class Canvas:
         self.operator = OVER
         self.path_is_closed = True
         self.operator_after_reset = OVER
+        self.saved: list[Operator] = []
         self._budget = budget
 
     @property
@@ -78,8 +83,7 @@ class Canvas:
             self._budget.exchange(self.words.size, rows * columns)
             changed = self._move_to(np.zeros((rows, columns), np.uint32), width, height)
             self.operator_after_reset = self.operator
-        self.operator = self.operator_after_reset
-        self.path = []
+        self.reset()
         self.width, self.height = width, height
         return changed
 
@@ -93,6 +97,27 @@ class Canvas:
     def set_mask(self, mask: int) -> None:
         """Choose the operator; a mask that has none leaves it as it was."""
         self.operator = OPERATORS.get(mask, self.operator)
+
+    def push(self) -> None:
+        """Save the drawing state, which is the operator. Raises Undrawable."""
+        if len(self.saved) >= limits.SAVED_STATES:
+            raise Undrawable(f"more than {limits.SAVED_STATES} saved states")
+        self.saved.append(self.operator)
+
+    def pop(self) -> None:
+        """Restore what was saved last, if anything."""
+        if self.saved:
+            self.operator = self.saved.pop()
+
+    def reset(self) -> None:
+        """Forget the path and what was saved, and begin with the first state again."""
+        self.saved = []
+        self.operator = self.operator_after_reset
+        self.path = []
+
+    def close(self) -> None:
+        """Close the path: the next one begins anew."""
+        self.path_is_closed = True
 
     def rect(self, rect: Rect) -> None:
         """Add ``rect`` to the path."""
@@ -108,16 +133,20 @@ class Canvas:
 
     def fill(self, colour: np.uint32) -> Rect:
         """Fill the path, which is closed then but not forgotten."""
-        self.path_is_closed = True
-        if not self.path:
-            return NOWHERE
-        if len(self.path) == 1:
-            return self._paint(self.path[0], colour)
-        bounds = reduce(Rect.joined, self.path)
-        union = np.full((bounds.height, bounds.width), CLEAR)
-        for shape in self.path:
-            union[shape.moved(-bounds.left, -bounds.top).within] = colour
-        return self._paint(bounds, union)
+        return self._fill(lambda _shape: colour)
+
+    def fill_with(self, tile: Canvas) -> Rect:
+        """As :meth:`fill`, with ``tile`` repeated in both directions from the upper left corner."""
+        words = tile.words
+        if not words.size:
+            raise Undrawable("a fill with a layer that has no pixels")
+        rows, columns = words.shape
+        return self._fill(
+            lambda shape: words[
+                np.arange(shape.top, shape.bottom)[:, None] % rows,
+                np.arange(shape.left, shape.right) % columns,
+            ]
+        )
 
     def draw(self, picture: Words, x: int, y: int) -> Rect:
         """Draw ``picture`` with its upper left corner at (x, y)."""
@@ -127,9 +156,7 @@ class Canvas:
 
     def copy(self, source: Canvas, part: Rect, x: int, y: int) -> Rect:
         """Draw ``part`` of ``source``, which may be this canvas, at (x, y)."""
-        part = part._replace(
-            right=min(part.right, source.area.right), bottom=min(part.bottom, source.area.bottom)
-        )
+        part = part.ended_by(source.area)
         if part.empty:
             return NOWHERE
         self._grow_to(Rect.sized(x, y, part.width, part.height))
@@ -138,6 +165,42 @@ class Canvas:
         if source is self:
             picture = picture.copy()
         return self._place(picture, x + inside.left - part.left, y + inside.top - part.top)
+
+    def transfer(self, source: Canvas, part: Rect, x: int, y: int, function: Transfer) -> Rect:
+        """Combine ``part`` of ``source`` with what is at (x, y), bit by bit, whatever the operator.
+
+        Where ``part`` lies beyond the source's left or upper edge, the source is transparent.
+        """
+        part = part.ended_by(source.area)
+        if part.empty:
+            return NOWHERE
+        self._grow_to(Rect.sized(x, y, part.width, part.height))
+        place = Rect.sized(x, y, part.width, part.height).cut_to(self.area)
+        if place.empty:
+            return NOWHERE
+        wanted = place.moved(part.left - x, part.top - y)
+        inside = wanted.cut_to(source.area)
+        picture = np.full((place.height, place.width), CLEAR)
+        if not inside.empty:
+            at = inside.moved(-wanted.left, -wanted.top)
+            picture[at.within] = source.words[inside.within]
+        self.words[place.within] = function(picture, self.words[place.within])
+        self.drawn = self.drawn.joined(place)
+        return place
+
+    def _fill(self, ink: Callable[[Rect], Words | np.uint32]) -> Rect:
+        self.path_is_closed = True
+        if not self.path:
+            return NOWHERE
+        if len(self.path) == 1:
+            return self._paint(self.path[0], ink(self.path[0]))
+        bounds = reduce(Rect.joined, self.path)
+        inked = np.broadcast_to(ink(bounds), (bounds.height, bounds.width))
+        union = np.full((bounds.height, bounds.width), CLEAR)
+        for shape in self.path:
+            within = shape.moved(-bounds.left, -bounds.top).within
+            union[within] = inked[within]
+        return self._paint(bounds, union)
 
     def _grow_to(self, rect: Rect) -> None:
         if self.grows:

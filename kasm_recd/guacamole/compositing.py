@@ -99,13 +99,13 @@ def mask_of(operator: Operator) -> int:
     return next(mask for mask, named in OPERATORS.items() if named is operator)
 
 
-def premultiplied(pixels: Bytes) -> Bytes:
-    """Rows x columns x RGBA with the colours multiplied by alpha, rounded to nearest."""
+def premultiplied(pixels: Bytes, *, truncated: bool = False) -> Bytes:
+    """Rows x columns x RGBA with the colours multiplied by alpha, rounded to nearest or down."""
     alpha = pixels[..., 3:]
     product: _Halves = pixels[..., :3].astype(np.uint16)
     product *= alpha
     result = np.empty_like(pixels)
-    result[..., :3] = _by_255(product)
+    result[..., :3] = product // 255 if truncated else _by_255(product)
     result[..., 3:] = alpha
     return result
 

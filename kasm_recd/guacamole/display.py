@@ -21,6 +21,7 @@ from kasm_recd.guacamole.limits import Undrawable, checked_number
 from kasm_recd.guacamole.pixels import octets
 from kasm_recd.guacamole.screen import Pointer, Screen
 from kasm_recd.guacamole.streams import ImageStream, MediaStream, Streams
+from kasm_recd.guacamole.transfers import transfer_of
 from kasm_recd.segment import Damage
 
 if TYPE_CHECKING:
@@ -121,6 +122,9 @@ class Display:
         part = Rect.sized(left, top, width, height)
         self._drawn(layer, layer.copy(self.layers.at(source), part, x, y))
 
+    def _close(self, args: tuple[bytes, ...]) -> None:
+        self.layers.at(*_numbers(args, 1)).close()
+
     def _cursor(self, args: tuple[bytes, ...]) -> None:
         x, y, source, left, top, width, height = _numbers(args, 7)
         canvas = self.pointer.canvas
@@ -152,6 +156,12 @@ class Display:
         image = ImageStream(layer, checked_number(left), checked_number(top), mimetype)
         self.streams.open(checked_number(stream), image)
 
+    def _lfill(self, args: tuple[bytes, ...]) -> None:
+        mask, index, tile = _numbers(args, 3)
+        layer = self.layers.at(index)
+        layer.set_mask(mask)
+        self._drawn(layer, layer.fill_with(self.layers.at(tile)))
+
     def _mouse(self, args: tuple[bytes, ...]) -> None:
         x, y = _numbers(args, 2)
         self.pointer.position = (x, y)
@@ -165,11 +175,20 @@ class Display:
         with self._rearranging(layer):
             layer.move(self.layers.at(parent), x, y, z)
 
+    def _pop(self, args: tuple[bytes, ...]) -> None:
+        self.layers.at(*_numbers(args, 1)).pop()
+
+    def _push(self, args: tuple[bytes, ...]) -> None:
+        self.layers.at(*_numbers(args, 1)).push()
+
     def _rect(self, args: tuple[bytes, ...]) -> None:
         index, x, y, width, height = _numbers(args, 5)
         left, right = sorted((x, x + width))
         top, bottom = sorted((y, y + height))
         self.layers.at(index).rect(Rect(left, top, right, bottom))
+
+    def _reset(self, args: tuple[bytes, ...]) -> None:
+        self.layers.at(*_numbers(args, 1)).reset()
 
     def _shade(self, args: tuple[bytes, ...]) -> None:
         index, alpha = _numbers(args, 2)
@@ -189,6 +208,14 @@ class Display:
         index, mimetype = _take(args, 2)
         self.streams.play(checked_number(index), MediaStream("audio", (mimetype,)))
 
+    def _transfer(self, args: tuple[bytes, ...]) -> None:
+        source, left, top, width, height, function, target, x, y = _numbers(args, 9)
+        transfer = transfer_of(function)
+        if transfer is None:
+            raise Undrawable(f"no function {function}")
+        layer, part = self.layers.at(target), Rect.sized(left, top, width, height)
+        self._drawn(layer, layer.transfer(self.layers.at(source), part, x, y, transfer))
+
     def _video(self, args: tuple[bytes, ...]) -> None:
         """Never shown; guacd has stopped sending it."""
         index, layer, mimetype = _take(args, 3)
@@ -204,16 +231,22 @@ class Display:
                 "audio": _audio,
                 "blob": _blob,
                 "cfill": _cfill,
+                "close": _close,
                 "copy": _copy,
                 "cursor": _cursor,
                 "dispose": _dispose,
                 "end": _end,
                 "img": _img,
+                "lfill": _lfill,
                 "mouse": _mouse,
                 "move": _move,
+                "pop": _pop,
+                "push": _push,
                 "rect": _rect,
+                "reset": _reset,
                 "shade": _shade,
                 "size": _size,
+                "transfer": _transfer,
                 "video": _video,
             }
         )

@@ -59,6 +59,12 @@ class Rect(NamedTuple):
             min(self.bottom, other.bottom),
         )
 
+    def ended_by(self, other: Rect) -> Rect:
+        """What does not lie beyond the right and lower edges of ``other``; may be empty."""
+        return self._replace(
+            right=min(self.right, other.right), bottom=min(self.bottom, other.bottom)
+        )
+
     def joined(self, other: Rect) -> Rect:
         """The smallest rectangle around both."""
         if self.empty:

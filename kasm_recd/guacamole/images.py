@@ -37,11 +37,12 @@ def decode(data: bytes) -> Words:
         with Image.open(BytesIO(data), formats=_FORMATS) as image:
             _check_size(*image.size)
             translucent = image.mode in ("RGBA", "LA", "PA") or "transparency" in image.info
-            pixels = np.asarray(image.convert("RGBA"))
+            pixels, kind = np.asarray(image.convert("RGBA")), image.format
     except (OSError, ValueError, SyntaxError, MemoryError, EOFError) as error:
         raise Undrawable(f"image cannot be decoded: {error}") from error
     if translucent:
-        pixels = premultiplied(pixels)
+        # libwebp, which the browser lets multiply, rounds down; the browser itself to nearest.
+        pixels = premultiplied(pixels, truncated=kind == "WEBP")
     return words_of(pixels)
 
 

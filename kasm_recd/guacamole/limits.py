@@ -27,6 +27,7 @@ IMAGE_PIXELS: Final = CANVAS_PIXELS
 OPEN_STREAMS: Final = 64  # guacd's own limit
 STREAM_BYTES: Final = 1 << 26  # received and not yet drawn, of all open streams together
 PATH_RECTS: Final = 4_096
+SAVED_STATES: Final = 64  # pushed and not yet popped, of one layer
 COORDINATE: Final = 1 << 24
 DAMAGES: Final = 1_000  # named; the rest is only counted
 

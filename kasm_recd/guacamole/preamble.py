@@ -7,7 +7,8 @@ With a preamble before it, the second half of a recording plays on its own, in t
 2. The pointer's picture, through a buffer that is disposed of before any other is made.
 3. Every layer, made at 0x0 so that a new one never takes room for a default size, in the order in
    which layer 0's children came to it; first those whose parent is gone, in one that goes.
-4. Sizes and pixels. The operator is OVER for pixels, as it leaves what lies outside of the shape.
+4. Sizes and pixels, those that two layers share only once. The operator is OVER for pixels, as it
+   leaves what lies outside of the shape.
 5. Places and opacity; the children of each parent in their order, which breaks ties of ``z``.
 6. Open streams with what they have received.
 7. Pending paths, operators, drawing state.
@@ -31,7 +32,7 @@ from typing import TYPE_CHECKING, Final
 import numpy as np
 
 from kasm_recd.guacamole import images
-from kasm_recd.guacamole.compositing import OVER, mask_of
+from kasm_recd.guacamole.compositing import OVER, mask_of, opaque
 from kasm_recd.guacamole.geometry import NOWHERE, Rect
 from kasm_recd.guacamole.instructions import encode
 from kasm_recd.guacamole.layers import ROOT
@@ -39,7 +40,10 @@ from kasm_recd.guacamole.layers import ROOT
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
+    from numpy.typing import NDArray
+
     from kasm_recd.guacamole.canvas import Canvas
+    from kasm_recd.guacamole.compositing import Operator
     from kasm_recd.guacamole.display import Display
     from kasm_recd.guacamole.layers import Layer, Layers
 
@@ -47,6 +51,9 @@ if TYPE_CHECKING:
 BLOB_BYTES: Final = 6_048
 #: Pixels that are encoded at once: a PNG of so many is below the bound of an open stream.
 _BAND_PIXELS: Final = 1 << 22
+#: From so many pixels on, those that another layer has too are copied from there. guacd keeps a
+#: buffer with nearly the display's own picture.
+_WORTH_A_COPY: Final = 1 << 12
 _OVER: Final = mask_of(OVER)
 _SCRATCH: Final = -1
 _BEYOND: Final = 1 << 24  # right of every canvas
@@ -63,8 +70,8 @@ def write(display: Display, sync: tuple[bytes, ...]) -> Iterator[bytes]:
     yield encode("size", ROOT, root.width, root.height)
     yield from _pointer(display, stream)
     yield from _made(layers)
-    for layer in ordered:
-        yield from _canvas(layer, stream)
+    for number, layer in enumerate(ordered):
+        yield from _canvas(layer, ordered[:number], stream)
     for layer in ordered:
         yield from _placed(layer)
     yield from _streams(display)
@@ -111,8 +118,8 @@ def _made(layers: Layers) -> Iterator[bytes]:
         yield encode("size", layer.index, 0, 0)
 
 
-def _canvas(layer: Layer, stream: int) -> Iterator[bytes]:
-    """Size and pixels."""
+def _canvas(layer: Layer, finished: list[Layer], stream: int) -> Iterator[bytes]:
+    """Size and pixels; those that a ``finished`` layer has as well come from there."""
     shape = _painted(layer)
     if layer.index != ROOT:
         yield from _kept_operator(layer)
@@ -121,7 +128,25 @@ def _canvas(layer: Layer, stream: int) -> Iterator[bytes]:
             yield from _image(layer.index, layer, shape, stream)
             shape = NOWHERE
         yield encode("size", layer.index, layer.width, layer.height)
+    if shape.area >= _WORTH_A_COPY and opaque(layer.words[shape.within]):
+        source, changed = _nearest(layer, finished, shape)
+        if source is not None:
+            corner, size = (shape.left, shape.top), (shape.width, shape.height)
+            yield encode("copy", source.index, *corner, *size, _OVER, layer.index, *corner)
+            shape = changed
     yield from _image(layer.index, layer, shape, stream)
+
+
+def _nearest(layer: Layer, finished: list[Layer], shape: Rect) -> tuple[Layer | None, Rect]:
+    """The layer that looks most like ``layer`` there, and the part where it does not."""
+    best, changed = None, shape
+    for other in finished:
+        if shape.cut_to(Rect(0, 0, other.width, other.height)) == shape:
+            differs = layer.words[shape.within] != other.words[shape.within]
+            part = _around(differs, shape)
+            if part.area < changed.area:
+                best, changed = other, part
+    return best, changed
 
 
 def _kept_operator(layer: Layer) -> Iterator[bytes]:
@@ -135,14 +160,16 @@ def _kept_operator(layer: Layer) -> Iterator[bytes]:
 def _painted(canvas: Canvas) -> Rect:
     """The smallest rectangle around all pixels that are not transparent."""
     drawn = canvas.drawn.cut_to(canvas.area)
-    if drawn.empty:
-        return NOWHERE
-    painted = canvas.words[drawn.within] != 0
-    rows, columns = np.flatnonzero(painted.any(axis=1)), np.flatnonzero(painted.any(axis=0))
+    return NOWHERE if drawn.empty else _around(canvas.words[drawn.within] != 0, drawn)
+
+
+def _around(wanted: NDArray[np.bool_], where: Rect) -> Rect:
+    """The smallest rectangle around all that is true; ``wanted`` lies at ``where``."""
+    rows, columns = np.flatnonzero(wanted.any(axis=1)), np.flatnonzero(wanted.any(axis=0))
     if not rows.size:
         return NOWHERE
-    left, top, right, bottom = columns[0], rows[0], columns[-1] + 1, rows[-1] + 1
-    return Rect(int(left), int(top), int(right), int(bottom)).moved(drawn.left, drawn.top)
+    left, top, right, bottom = (int(at) for at in (columns[0], rows[0], columns[-1], rows[-1]))
+    return Rect(left, top, right + 1, bottom + 1).moved(where.left, where.top)
 
 
 def _image(index: int, canvas: Canvas, shape: Rect, stream: int) -> Iterator[bytes]:
@@ -186,13 +213,20 @@ def _path(layer: Layer) -> Iterator[bytes]:
 
 
 def _operators(layers: list[Layer]) -> Iterator[bytes]:
-    changed = [layer for layer in layers if layer.operator is not OVER]
+    """The operator of each layer, above those that it saved."""
+    changed = [layer for layer in layers if layer.saved or layer.operator is not OVER]
     if changed:
         empty = -_lowest_not_in({-layer.index for layer in layers}, 1)
         for layer in changed:
-            mask = mask_of(layer.operator)
-            yield encode("copy", empty, 0, 0, 0, 0, mask, layer.index, 0, 0)
+            for operator in layer.saved:
+                yield _operator(layer, operator, empty)
+                yield encode("push", layer.index)
+            yield _operator(layer, layer.operator, empty)
         yield encode("dispose", empty)
+
+
+def _operator(layer: Layer, operator: Operator, empty: int) -> bytes:
+    return encode("copy", empty, 0, 0, 0, 0, mask_of(operator), layer.index, 0, 0)
 
 
 def _lowest_not_in(taken: set[int], lowest: int) -> int:

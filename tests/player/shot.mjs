@@ -1,0 +1,107 @@
+// What the official player shows of recordings at given positions, as digests of its pictures.
+//
+//   node shot.mjs CHROMIUM PROFILE < jobs.json
+//
+// The jobs are [{"recording": PATH, "positions": [MS, ...], "pictures": FOLDER or null}, ...]. One
+// JSON line is printed for each: {"duration": MS, "shots": [{"width", "height", "sha256", "cursor"}]},
+// or {"error": TEXT}. "cursor" is the digest of the pointer's own picture, which flatten() leaves out.
+// Pictures are also written to the folder, as POSITION.png, where one is named.
+import { chromium } from 'playwright-core';
+import { createReadStream, readFileSync, writeFileSync } from 'node:fs';
+import http from 'node:http';
+import path from 'node:path';
+
+// Some malformed recordings stop the player without a word.
+const LIMIT_MS = 60_000;
+
+const [executablePath, profile] = process.argv.slice(2);
+const jobs = JSON.parse(readFileSync(0, 'utf8'));
+const library = readFileSync(path.join(import.meta.dirname ?? path.dirname(new URL(import.meta.url).pathname),
+  'node_modules/guacamole-common-js/dist/esm/guacamole-common.js'));
+
+const server = http.createServer((request, response) => {
+  const recording = /^\/recording\/(\d+)$/.exec(request.url);
+  if (recording) {
+    createReadStream(jobs[recording[1]].recording).pipe(response);
+  } else if (request.url === '/player.js') {
+    response.setHeader('content-type', 'text/javascript');
+    response.end(library);
+  } else {
+    response.setHeader('content-type', 'text/html');
+    response.end('<!doctype html><title>player</title>');
+  }
+});
+await new Promise((listening) => server.listen(0, '127.0.0.1', listening));
+const base = `http://127.0.0.1:${server.address().port}`;
+
+const context = await chromium.launchPersistentContext(profile, {
+  executablePath,
+  headless: true,
+  args: ['--no-sandbox', '--disable-gpu', '--disable-background-networking', '--no-first-run'],
+});
+
+// Runs in the page: everything that the player needs, and everything that is asked of it.
+async function watch({ url, positions, wanted }) {
+  const Guacamole = (await import('/player.js')).default;
+  const failed = new Promise((_, reject) => {
+    addEventListener('error', (event) => reject(new Error(event.message)));
+  });
+  // Release 1.5.0 cannot read a Blob; the web application feeds it through this tunnel as well.
+  const recording = new Guacamole.SessionRecording(new Guacamole.StaticHTTPTunnel(url));
+  const loaded = new Promise((resolve, reject) => {
+    recording.onload = resolve;
+    recording.onerror = (message) => reject(new Error(message));
+    recording.connect();
+  });
+  await Promise.race([loaded, failed]);
+  const digest = async (canvas) => {
+    if (!canvas.width || !canvas.height) return '';
+    const { data } = canvas.getContext('2d').getImageData(0, 0, canvas.width, canvas.height);
+    const hash = new Uint8Array(await crypto.subtle.digest('SHA-256', data));
+    return Array.from(hash, (byte) => byte.toString(16).padStart(2, '0')).join('');
+  };
+  const display = recording.getDisplay();
+  const shots = [];
+  for (const position of positions) {
+    await Promise.race([new Promise((done) => recording.seek(position, done)), failed]);
+    await Promise.race([new Promise((done) => display.flush(done)), failed]);
+    const picture = display.flatten();
+    shots.push({
+      width: picture.width,
+      height: picture.height,
+      sha256: await digest(picture),
+      cursor: await digest(display.getCursorLayer().toCanvas()),
+      png: wanted && picture.width && picture.height ? picture.toDataURL('image/png') : null,
+    });
+  }
+  return { duration: recording.getDuration(), shots };
+}
+
+for (const [number, job] of jobs.entries()) {
+  const page = await context.newPage();
+  let timer;
+  const late = new Promise((_, reject) => {
+    timer = setTimeout(() => reject(new Error(`no answer in ${LIMIT_MS / 1000} s`)), LIMIT_MS);
+  });
+  try {
+    await page.goto(base);
+    const asked = { url: `${base}/recording/${number}`, positions: job.positions, wanted: Boolean(job.pictures) };
+    const result = await Promise.race([page.evaluate(watch, asked), late]);
+    for (const [at, shot] of result.shots.entries()) {
+      if (shot.png) {
+        const file = path.join(job.pictures, `${job.positions[at]}.png`);
+        writeFileSync(file, Buffer.from(shot.png.split(',')[1], 'base64'));
+      }
+      delete shot.png;
+    }
+    console.log(JSON.stringify(result));
+  } catch (error) {
+    console.log(JSON.stringify({ error: String(error) }));
+  } finally {
+    clearTimeout(timer);
+    page.close().catch(() => {});
+  }
+}
+await context.close();
+server.close();
+process.exit(0);
