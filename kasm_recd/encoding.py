@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING, Any, Literal
 
 from kasm_recd import disk, manifest, preambles
 from kasm_recd.encoder import Job, choose
-from kasm_recd.errors import ClipRejected, DiskFull, OperatorError, RecdError, Retried
+from kasm_recd.errors import ClipRejected, OperatorError, RecdError, Retried
 from kasm_recd.log import get_logger
 from kasm_recd.segment import Damage, Form, Segment, SegmentEvent, SegmentState
 
@@ -60,6 +60,7 @@ class EncodeStage:
         policy: EncodePolicy,
         on_ready: Callable[[Segment], None],
         on_again: Callable[[Segment], None],
+        on_full: Callable[[], None] = lambda: None,
         now: Callable[[], float],
     ) -> None:
         self._journal = journal
@@ -70,6 +71,7 @@ class EncodeStage:
         self._policy = policy
         self._on_ready = on_ready
         self._on_again = on_again
+        self._on_full = on_full
         self._now = now
 
     async def work(self, segment_id: int) -> None:
@@ -157,7 +159,9 @@ class EncodeStage:
 
     async def _put_back(self, segment: Segment, error: RecdError | OSError) -> Segment:
         """The segment waits for its next attempt; a full disk is not the segment's fault."""
-        full = isinstance(error, DiskFull) or getattr(error, "errno", None) in disk.NO_ROOM
+        full = disk.says_full(error)
+        if full:
+            self._on_full()
         attempts = segment.encode_attempts + (0 if full else 1)
         wait = self._policy.back_off_s * 4 ** max(0, attempts - 1)
         if attempts >= self._policy.attempts:

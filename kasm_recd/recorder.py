@@ -11,6 +11,7 @@ What was under way when the last daemon ended is put back first, from the journa
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import functools
 import threading
 import time
@@ -18,11 +19,12 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final, NoReturn
 
 from kasm_recd import disk, preambles, process, storage
+from kasm_recd.ballast import Ballast, Plan
 from kasm_recd.encoder import Encoder, Picture
 from kasm_recd.encoder_guacenc import GuacencEncoder
 from kasm_recd.encoder_native import NativeEncoder
 from kasm_recd.encoding import EncodePolicy, EncodeStage
-from kasm_recd.errors import Retried
+from kasm_recd.errors import DiskFull, Retried
 from kasm_recd.intake import Intake
 from kasm_recd.journal import Journal
 from kasm_recd.log import get_logger
@@ -44,6 +46,7 @@ if TYPE_CHECKING:
 log = get_logger(__name__)
 
 JOURNAL_NAME: Final = "journal.sqlite3"
+LOOK_S: Final = 1.0  # between two looks at the room on the spool's disk
 SWEEP_S: Final = 5.0  # retention looks this often, and sooner when something was stored
 UPTIME_S: Final = 15.0  # how much time up a crash may forget
 CUT_AGAIN_S: Final = 5.0
@@ -78,19 +81,29 @@ class Recorder:
         Raises:
             JournalLocked: another daemon works on this spool.
             JournalCorrupt: the journal cannot be trusted.
+            DiskFull: there is no room to open it; the ballast's is there at the next start.
             OSError: the spool cannot be made.
         """
         self._settings = settings
         self._now = now
         self._stop = threading.Event()
         self._kick = asyncio.Event()
+        self._refused = asyncio.Event()  # a write found no room
         self._beat_at = time.monotonic()
         self._pins: set[int | None] = set()  # error numbers of holes that could not be made
         spool = settings.spool_dir
         for folder in (spool, spool / "segments", spool / "attempts", spool / preambles.FOLDER):
             folder.mkdir(mode=0o700, parents=True, exist_ok=True)
+        # A cut of the usual size must have room again before the ballast is made again.
+        floor = max(settings.min_free, settings.segment_size)
+        self.ballast = Ballast(spool, Plan(settings.ballast_size, floor))
+        self.ballast.look()
         empty = not any((spool / "segments").iterdir())
-        self.journal = Journal.open(spool / JOURNAL_NAME, clock=now, make=empty)
+        try:
+            self.journal = Journal.open(spool / JOURNAL_NAME, clock=now, make=empty)
+        except DiskFull:
+            self.ballast.look(refused=True)
+            raise
         self._build()
 
     def _build(self) -> None:
@@ -118,7 +131,7 @@ class Recorder:
             journal=journal,
             spool=settings.spool_dir,
             limits=worker_limits(memory=CUT_MEMORY, deadline_s=settings.cut_deadline),
-            rolling=Rolling(settings.segment_size, settings.segment_max_age),
+            rolling=self._rolling,
             hand_back=self._hand_back,
             on_sealed=self._sealed,
             on_more=self._offer_cut,
@@ -158,6 +171,7 @@ class Recorder:
             ),
             on_ready=self._offer,
             on_again=self._offer,
+            on_full=self._refused.set,
             now=self._now,
         )
 
@@ -172,6 +186,7 @@ class Recorder:
             attempts=settings.encode_attempts,
             on_settled=self._preamble_settled,
             on_again=lambda segment: self._offer_replay(segment, self._now() + REPLAY_AGAIN_S),
+            on_full=self._refused.set,
         )
 
     def _build_uploading(self) -> UploadStage:
@@ -198,7 +213,12 @@ class Recorder:
                 group.create_task(self.uploads.run(), name="uploads")
                 group.create_task(self._retain(), name="retention")
                 group.create_task(self._count_uptime(), name="uptime")
+                group.create_task(self._keep_ballast(), name="ballast")
                 group.create_task(self.watcher.run(), name="watcher")
+        except (ExceptionGroup, DiskFull, OSError) as error:
+            if disk.says_full(error):  # most often the journal: the next start has to write
+                await asyncio.to_thread(self.ballast.look, refused=True)
+            raise
         finally:
             self._stop.set()
             self.uploading.close()
@@ -233,6 +253,11 @@ class Recorder:
             order=(recording.first_seen_at,),
             not_before=not_before,
         )
+
+    def _rolling(self) -> Rolling:
+        """When and how much to cut: as the settings say, and in small steps on a full disk."""
+        size = self._settings.segment_size
+        return Rolling(min(size, self.ballast.cut_step or size), self._settings.segment_max_age)
 
     def _roll_when_due(self, recording: Recording, size: int) -> None:
         if self.segmenter.is_due(recording, size):
@@ -326,6 +351,8 @@ class Recorder:
             await self.segmenter.cut(recording_id)
         except (Retried, OSError) as error:
             log.warning("recording.cut_failed", recording=recording_id, error=str(error))
+            if disk.says_full(error):
+                self._refused.set()
             recording = self.journal.recording(recording_id)
             if recording is not None:
                 self._offer_cut(recording, self._now() + CUT_AGAIN_S)
@@ -345,6 +372,14 @@ class Recorder:
                 await asyncio.wait_for(self._kick.wait(), SWEEP_S)
             except TimeoutError:
                 continue
+
+    async def _keep_ballast(self) -> NoReturn:
+        while True:
+            refused = self._refused.is_set()
+            self._refused.clear()
+            await asyncio.to_thread(self.ballast.look, refused=refused)
+            with contextlib.suppress(TimeoutError):
+                await asyncio.wait_for(self._refused.wait(), LOOK_S)
 
     async def _count_uptime(self) -> NoReturn:
         before = time.monotonic()

@@ -13,7 +13,7 @@ import secrets
 from typing import TYPE_CHECKING, Any, Final
 
 from kasm_recd import disk, preambles, process, sidecar
-from kasm_recd.errors import DiskFull, OperatorError, Retried, WorkerFailed
+from kasm_recd.errors import OperatorError, Retried, WorkerFailed
 from kasm_recd.log import get_logger
 
 if TYPE_CHECKING:
@@ -41,6 +41,7 @@ class ReplayStage:
         attempts: int,
         on_settled: Callable[[Segment], None],
         on_again: Callable[[Segment], None],
+        on_full: Callable[[], None] = lambda: None,
         argv: Sequence[str] = (),
     ) -> None:
         """``on_settled`` hears of the segment whose follower has its last word now.
@@ -53,6 +54,7 @@ class ReplayStage:
         self._attempts = attempts
         self._on_settled = on_settled
         self._on_again = on_again
+        self._on_full = on_full
         self._argv = list(argv) or process.worker_argv("replay")
 
     def is_needed(self, segment: Segment) -> bool:
@@ -89,7 +91,9 @@ class ReplayStage:
             made = await self._replay(segment, preamble, folder, attempt)
             await asyncio.to_thread(preambles.publish, self._spool, segment, made)
         except (Retried, OperatorError, OSError) as error:
-            full = isinstance(error, DiskFull) or getattr(error, "errno", None) in disk.NO_ROOM
+            full = disk.says_full(error)
+            if full:
+                self._on_full()
             await self._journal.end_attempt(attempt, "full" if full else "failed", str(error))
             return await self._after_failure(segment, str(error))
         finally:

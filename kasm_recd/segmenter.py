@@ -171,14 +171,17 @@ class Segmenter:
         journal: Journal,
         spool: Path,
         limits: process.Limits,
-        rolling: Rolling,
+        rolling: Callable[[], Rolling],
         hand_back: Callable[[Recording], None],
         on_sealed: Callable[[Segment], None],
         on_more: Callable[[Recording], None],
         on_drained: Callable[[Recording], None],
         now: Callable[[], float],
     ) -> None:
-        """``hand_back`` gives the consumed bytes of a live file back; called in a thread."""
+        """``hand_back`` gives the consumed bytes of a live file back; called in a thread.
+
+        ``rolling`` is asked each time: on a full disk cuts are smaller.
+        """
         self._journal = journal
         self._segments = spool / "segments"
         self._attempts = spool / "attempts"
@@ -192,7 +195,8 @@ class Segmenter:
         self._uncut_since: dict[
             int, tuple[int, float]
         ] = {}  # by recording: consumed then, and when
-        self._barren: dict[int, int] = {}  # by recording: its size when nothing could be cut
+        # By recording: its size, and how much was to be cut, when nothing could be.
+        self._barren: dict[int, tuple[int, int]] = {}
 
     def is_due(self, recording: Recording, size: int) -> bool:
         """Whether a live recording that has grown to ``size`` is to be cut now."""
@@ -200,13 +204,15 @@ class Segmenter:
         if uncut <= 0:
             self._uncut_since[recording.id] = (recording.consumed, self._now())
             return False
-        if self._barren.get(recording.id, -1) >= size:
+        rolling = self._rolling()
+        barren_size, barren_limit = self._barren.get(recording.id, (-1, 0))
+        if barren_size >= size and barren_limit <= rolling.size:
             return False
         known = self._uncut_since.get(recording.id)
         if known is None or known[0] != recording.consumed:
             known = (recording.consumed, self._since(recording, fresh=known is not None))
             self._uncut_since[recording.id] = known
-        return self._rolling.is_due(uncut, self._now() - known[1])
+        return rolling.is_due(uncut, self._now() - known[1])
 
     def _since(self, recording: Recording, *, fresh: bool) -> float:
         """When the oldest byte that is in no segment was written: not before the last cut."""
@@ -299,14 +305,15 @@ class Segmenter:
         folder = self._attempts / f"cut-{secrets.token_hex(8)}"
         await asyncio.to_thread(folder.mkdir, mode=0o700)
         try:
-            tail = finished and seen.size - recording.consumed <= self._rolling.size
-            cut = await self._run_worker(recording, folder / sidecar.BODY, tail=tail)
+            most = self._rolling().size
+            tail = finished and seen.size - recording.consumed <= most
+            cut = await self._run_worker(recording, folder / sidecar.BODY, None if tail else most)
             if cut.length == 0 and finished and not tail:
                 await asyncio.to_thread(disk.clear, folder / sidecar.BODY)
                 tail = True
-                cut = await self._run_worker(recording, folder / sidecar.BODY, tail=True)
+                cut = await self._run_worker(recording, folder / sidecar.BODY, None)
             if cut.length == 0:
-                self._barren[recording.id] = seen.size
+                self._barren[recording.id] = (seen.size, most)
                 return None
             await self._look(recording)  # what was read is what was known
             draft = self._draft(recording, cut, seen, last=tail)
@@ -317,13 +324,13 @@ class Segmenter:
             await asyncio.to_thread(disk.clear, folder)
         return await self._journal.seal(draft, consumed=draft.end)
 
-    async def _run_worker(self, recording: Recording, body: Path, *, tail: bool) -> Cut:
+    async def _run_worker(self, recording: Recording, body: Path, most: int | None) -> Cut:
         argv = process.worker_argv(
             "cut",
             *("--input", recording.path),
             *("--start", str(recording.consumed)),
             *("--output", str(body)),
-            *(() if tail else ("--limit", str(self._rolling.size))),
+            *(("--limit", str(most)) if most else ()),
             *self._prelude(recording),
         )
         done = await process.run(argv, folder=body.parent, limits=self._limits, check=True)

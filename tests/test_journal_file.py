@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import os
 import sqlite3
 import stat
@@ -12,8 +13,9 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from kasm_recd.errors import JournalCorrupt, JournalLocked
-from kasm_recd.journal import Journal, read_only, schema
+from kasm_recd import disk
+from kasm_recd.errors import DiskFull, JournalCorrupt, JournalLocked
+from kasm_recd.journal import Journal, connection, read_only, schema
 from kasm_recd.segment import SegmentState
 
 if TYPE_CHECKING:
@@ -59,6 +61,35 @@ async def test_one_process_holds_a_journal_once_and_lets_go_of_it(journal_path: 
     await first.close()
 
     await Journal.open(journal_path).close()
+
+
+async def test_a_full_disk_under_the_lock_is_no_damage_and_leaves_nothing_held(
+    journal_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def refuse(*_: object) -> None:
+        raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
+
+    with monkeypatch.context() as patch:
+        patch.setattr(os, "pwrite", refuse)
+        with pytest.raises(DiskFull):
+            Journal.open(journal_path)
+    await Journal.open(journal_path).close()
+
+
+@pytest.mark.parametrize(("full", "error"), [(True, DiskFull), (False, JournalCorrupt)])
+@pytest.mark.parametrize("code", [sqlite3.SQLITE_IOERR_SHMSIZE, sqlite3.SQLITE_CANTOPEN])
+def test_what_sqlite_says_vaguely_on_a_full_disk_is_no_damage(
+    journal_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    code: int,
+    *,
+    full: bool,
+    error: type[Exception],
+) -> None:
+    monkeypatch.setattr(disk, "is_full", lambda _folder: full)
+    vague = sqlite3.OperationalError("disk I/O error")
+    vague.sqlite_errorcode = code
+    assert type(connection.failure(journal_path, vague)) is error
 
 
 async def test_the_lock_names_its_holder_alone(journal_path: Path) -> None:

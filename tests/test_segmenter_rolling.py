@@ -31,6 +31,7 @@ class Rolls:
     def __init__(self, journal: Journal, folder: Path, clock: Clock, rolling: Rolling) -> None:
         self.journal = journal
         self.clock = clock
+        self.rolling = rolling
         self.path = folder / "live"
         self.content = make_recording(350_000, first_ms=FIRST_MS)
         self.path.write_bytes(self.content)
@@ -45,7 +46,7 @@ class Rolls:
             journal=journal,
             spool=self.spool,
             limits=LIMITS,
-            rolling=rolling,
+            rolling=lambda: self.rolling,
             hand_back=lambda recording: self.handed_back.append(recording.consumed),
             on_sealed=self.sealed.append,
             on_more=self.more.append,
@@ -170,6 +171,33 @@ async def test_by_age_a_small_recording_is_cut_after_its_last_sync(
     assert len(rolls.sealed) == 1, "there is no sync in it"
     assert not rolls.segmenter.is_due(rolls.recording, half), "and none comes while it is quiet"
     assert rolls.segmenter.is_due(rolls.recording, half + 1)
+
+
+async def test_on_a_full_disk_it_is_cut_in_smaller_steps_and_each_is_handed_back(
+    rolls: Rolls,
+) -> None:
+    await rolls.cut()
+    rolls.rolling = Rolling(30_000)
+    for number in (1, 2):
+        assert rolls.segmenter.is_due(rolls.recording, rolls.recording.consumed + 30_000)
+        await rolls.cut()
+        assert rolls.sealed[number].length <= 30_000
+        assert rolls.handed_back[-1] == rolls.sealed[number].end
+    rolls.rolling = Rolling(SIZE)
+    await rolls.cut()
+    assert rolls.sealed[-1].length > 30_000
+    assert rolls.content.startswith(rolls.bodies())
+
+
+async def test_what_no_cut_was_found_in_is_looked_at_again_for_a_smaller_one(rolls: Rolls) -> None:
+    rolls.rolling = Rolling(SIZE, 60.0)
+    rolls.path.write_bytes(rolls.content[:5_000])
+    rolls.clock.now += 61
+    await rolls.cut()
+    assert rolls.sealed == []
+    assert not rolls.segmenter.is_due(rolls.recording, 5_000)
+    rolls.rolling = Rolling(1_000)
+    assert rolls.segmenter.is_due(rolls.recording, 5_000)
 
 
 @pytest.mark.parametrize("how", ["deleted", "replaced", "overwritten", "shrunk"])

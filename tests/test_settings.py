@@ -6,6 +6,7 @@ import pytest
 from pydantic import ValidationError
 
 from kasm_recd import settings
+from kasm_recd.errors import SettingsInvalid
 from kasm_recd.settings import Settings
 
 if TYPE_CHECKING:
@@ -40,6 +41,17 @@ def test_kasms_own_settings_have_kasms_names_and_defaults() -> None:
 def test_sizes_and_durations_are_plain_numbers_once_loaded(tmp_path: Path) -> None:
     values = load('segment_size = "20MB"\nfinish_quiet = "2m"\nmin_free = 7', tmp_path=tmp_path)
     assert (values.segment_size, values.finish_quiet, values.min_free) == (20_000_000, 120.0, 7)
+
+
+@pytest.mark.parametrize(("text", "size"), [("0", 0), ('"8MB"', 8 * 10**6), ('"10GB"', 10**10)])
+def test_the_ballast_is_none_or_of_some_size(text: str, size: int, tmp_path: Path) -> None:
+    assert load(f"ballast_size = {text}", tmp_path=tmp_path).ballast_size == size
+
+
+@pytest.mark.parametrize("text", ['"7MB"', '"11GB"', "-1"])
+def test_a_ballast_that_holds_no_steps_is_refused(text: str, tmp_path: Path) -> None:
+    with pytest.raises(SettingsInvalid, match="ballast_size"):
+        load(f"ballast_size = {text}", tmp_path=tmp_path)
 
 
 def test_the_environment_goes_before_the_credentials_and_they_before_the_file(

@@ -26,12 +26,11 @@ from kasm_recd.disk.publishing import (
     write_atomically,
 )
 from kasm_recd.disk.punching import check_same, punch
-from kasm_recd.disk.space import NO_ROOM, Disk, free
+from kasm_recd.disk.space import Disk, free, is_full, says_full
 
 __all__ = [
     "HEAD_LENGTH",
     "HIDDEN_PREFIX",
-    "NO_ROOM",
     "Disk",
     "FileKey",
     "Lock",
@@ -43,6 +42,7 @@ __all__ = [
     "fsync_folder",
     "hidden_name",
     "identify",
+    "is_full",
     "is_locked",
     "is_open_for_writing",
     "is_same_file",
@@ -52,6 +52,7 @@ __all__ = [
     "publish",
     "punch",
     "rename_no_replace",
+    "says_full",
     "sha256",
     "status_of",
     "write_atomically",

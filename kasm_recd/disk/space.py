@@ -7,9 +7,13 @@ import os
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Final
 
+from kasm_recd.errors import DiskFull
+
 if TYPE_CHECKING:
     from pathlib import Path
 
+#: Below this many available bytes a write that failed is taken to have failed for want of room.
+FULL: Final = 1_000_000
 #: What the kernel says where there is no room.
 NO_ROOM: Final = (errno.ENOSPC, errno.EDQUOT)
 
@@ -30,6 +34,11 @@ class Disk:
     inodes_total: int
     inodes_free: int
 
+    @property
+    def full(self) -> bool:
+        """No room for anything of size, or no inode for another file."""
+        return self.available < FULL or (self.inodes_total > 0 and self.inodes_free == 0)
+
 
 def free(path: Path) -> Disk:
     """The room of the file system that holds ``path``; raises OSError."""
@@ -43,3 +52,18 @@ def free(path: Path) -> Disk:
         inodes_total=found.f_files,
         inodes_free=found.f_favail,
     )
+
+
+def says_full(error: BaseException) -> bool:
+    """Whether an error, or one of a group, says that there was no room."""
+    if isinstance(error, BaseExceptionGroup):
+        return any(map(says_full, error.exceptions))
+    return isinstance(error, DiskFull) or getattr(error, "errno", None) in NO_ROOM
+
+
+def is_full(path: Path) -> bool:
+    """Whether the file system that holds ``path`` has no room left; raises OSError.
+
+    Ask while the half-written file still lies there: once it is deleted its room is back.
+    """
+    return free(path).full

@@ -11,6 +11,7 @@ import sqlite3
 from contextlib import contextmanager
 from typing import TYPE_CHECKING
 
+from kasm_recd import disk
 from kasm_recd.errors import DiskFull, JournalCorrupt, JournalLocked, RecdError
 
 if TYPE_CHECKING:
@@ -19,6 +20,8 @@ if TYPE_CHECKING:
 
 #: How long SQLite waits for another program's lock on the file, in seconds.
 BUSY_TIMEOUT_S = 5.0
+#: What SQLite says of a file beside the journal (-wal, -shm) that finds no room, among much else.
+VAGUE = {sqlite3.SQLITE_IOERR, sqlite3.SQLITE_CANTOPEN}
 PRIMARY_CODE = 0xFF  # SQLite's extended result codes carry the primary one in the low byte
 
 
@@ -62,7 +65,7 @@ def _connect(path: Path, *, mode: str) -> sqlite3.Connection:
 def failure(path: Path, error: sqlite3.Error) -> RecdError:
     """What an error of the file itself, or of the disk under it, is to the daemon."""
     code = getattr(error, "sqlite_errorcode", 0) & PRIMARY_CODE
-    if code == sqlite3.SQLITE_FULL:
+    if code == sqlite3.SQLITE_FULL or (code in VAGUE and _is_full(path.parent)):
         return DiskFull(f"no room to write the journal {path}")
     if code in {sqlite3.SQLITE_BUSY, sqlite3.SQLITE_LOCKED}:
         return JournalLocked(
@@ -72,6 +75,13 @@ def failure(path: Path, error: sqlite3.Error) -> RecdError:
     if code in {sqlite3.SQLITE_CORRUPT, sqlite3.SQLITE_NOTADB}:
         return JournalCorrupt(f"the journal {path} is damaged: {error}")
     return unusable(path, error)
+
+
+def _is_full(folder: Path) -> bool:
+    try:
+        return disk.is_full(folder)
+    except OSError:
+        return False
 
 
 def unusable(path: Path, error: Exception) -> JournalCorrupt:
@@ -90,4 +100,6 @@ def journal_errors(path: Path) -> Iterator[None]:
     except sqlite3.Error as error:
         raise failure(path, error) from error
     except OSError as error:
+        if disk.says_full(error):
+            raise DiskFull(f"no room to open the journal {path}") from error
         raise unusable(path, error) from error

@@ -35,8 +35,12 @@ class Lock:
             holder = os.pread(descriptor, PID_LENGTH, 0).decode("ascii", "replace").strip()
             os.close(descriptor)
             raise JournalLocked(f"{path} is held by process {holder or 'unknown'}") from None
-        os.ftruncate(descriptor, 0)
-        os.pwrite(descriptor, f"{os.getpid()}\n".encode(), 0)
+        try:
+            os.ftruncate(descriptor, 0)
+            os.pwrite(descriptor, f"{os.getpid()}\n".encode(), 0)
+        except OSError:
+            os.close(descriptor)  # else this process holds it for ever
+            raise
         return cls(descriptor)
 
     def release(self) -> None:

@@ -55,6 +55,12 @@ def _even(value: int) -> int:
     return value
 
 
+def _ballast(value: int) -> int:
+    if value and not 8 * MB <= value <= 10_000 * MB:
+        raise ValueError("the size is not between 8MB and 10GB")
+    return value
+
+
 Number = Annotated[float, BeforeValidator(_no_flag)]
 Whole = Annotated[int, BeforeValidator(_no_flag)]
 Pixels = Annotated[int, BeforeValidator(_no_flag), Field(ge=16, le=7680), AfterValidator(_even)]
@@ -128,6 +134,9 @@ class Settings(BaseSettings):
         default=0, description="a duration such as 30m; 0 is off: segments are cut by size alone"
     )
     min_free: Size = Field(default=500 * MB, ge=0, description="a size such as 500MB")
+    ballast_size: Annotated[Size, AfterValidator(_ballast)] = Field(
+        default=64 * MB, description="a size from 8MB to 10GB, such as 64MB; 0 is none"
+    )
 
     # -- watching and cutting -----------------------------------------------------------------
     scan_interval: Duration = Field(

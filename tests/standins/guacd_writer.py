@@ -2,6 +2,7 @@
 
     python guacd_writer.py SOURCE DESTINATION [--pause SECONDS] [--chunk BYTES] [--hold]
                                               [--on-command] [--no-lock] [--write-existing]
+                                              [--heedless COPY]
 
 Exclusive create (mode 0640), ``.1`` to ``.255`` where the name is taken, a POSIX write lock on the
 whole file, buffers of 8 KiB that end anywhere, no O_APPEND, no fsync. By default the whole source
@@ -11,6 +12,8 @@ is written, ``--pause`` seconds between two buffers, then the file is closed and
     --on-command  nothing is written of itself; --hold is implied
     --no-lock     the lock is not taken, as where locks are invisible
     --write-existing  opens the file that is there and overwrites it from byte 0, as 1.6 can be told
+    --heedless COPY  passes over a write that fails, and over the rest of a short one, as guacd does
+                  on a full disk; what did reach the file is written to COPY too
 
 Each line on stdin is a command; each is answered by a line on stdout when it is done:
 
@@ -27,6 +30,7 @@ Killed, it leaves what a killed guacd child leaves: the file as far as it was wr
 from __future__ import annotations
 
 import argparse
+import contextlib
 import fcntl
 import os
 import sys
@@ -56,7 +60,8 @@ class Writer:
         self._chunk: int = arguments.chunk
         self._pause: float = arguments.pause
         self._lock: bool = not arguments.no_lock
-        self._offset = 0
+        self._copy = arguments.heedless and arguments.heedless.open("wb", buffering=0)
+        self._read = self._offset = 0
         if arguments.write_existing:
             self._path: Path = arguments.destination
             self._descriptor = os.open(self._path, os.O_WRONLY)
@@ -71,15 +76,23 @@ class Writer:
 
     def write(self, amount: str = "all") -> None:
         total = len(self._source)
-        left = total - self._offset % total if amount == "all" else int(amount)
+        left = total - self._read % total if amount == "all" else int(amount)
         while left > 0:
-            position = self._offset % total
+            position = self._read % total
             piece = self._source[position : position + min(left, self._chunk)]
-            os.pwrite(self._descriptor, piece, self._offset)
-            self._offset += len(piece)
+            self._offset += self._write(piece)
+            self._read += len(piece)
             left -= len(piece)
             time.sleep(self._pause)
         answer(f"wrote {self._offset}")
+
+    def _write(self, piece: bytes) -> int:
+        if not self._copy:
+            return os.pwrite(self._descriptor, piece, self._offset)
+        with contextlib.suppress(OSError):
+            written = os.pwrite(self._descriptor, piece, self._offset)
+            return self._copy.write(piece[:written]) or 0
+        return 0
 
     def close(self) -> None:
         os.close(self._descriptor)
@@ -105,6 +118,7 @@ def main() -> None:
     parser.add_argument("--on-command", action="store_true")
     parser.add_argument("--no-lock", action="store_true")
     parser.add_argument("--write-existing", action="store_true")
+    parser.add_argument("--heedless", type=Path)
     arguments = parser.parse_args()
     writer = Writer(arguments)
     if not arguments.on_command:
