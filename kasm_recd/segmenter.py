@@ -15,15 +15,23 @@ from __future__ import annotations
 import asyncio
 import json
 import secrets
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from kasm_recd import clock, disk, process, sidecar
+from kasm_recd import disk, process, sidecar
+from kasm_recd.cuts import (
+    Cut,
+    Seen,
+    contents_after,
+    following,
+    is_local,
+    place_before_others,
+    place_in_time,
+)
 from kasm_recd.errors import IllegalMove, RecordingChanged, WorkerFailed
 from kasm_recd.log import get_logger
 from kasm_recd.segment import (
-    Contents,
     RecordingEvent,
     RecordingState,
     Segment,
@@ -50,116 +58,6 @@ class Rolling:
     def is_due(self, uncut: int, age_s: float) -> bool:
         """Whether ``uncut`` bytes, the oldest of them ``age_s`` old, are a reason to cut."""
         return uncut >= self.size or (uncut > 0 and 0 < self.max_age_s <= age_s)
-
-
-@dataclass(frozen=True, slots=True)
-class Cut:
-    """What the cut worker found in the bytes it copied; timestamps are guacd's milliseconds.
-
-    ``timestamp`` is that of the body's last ``sync``, ``newest_sync`` that of the whole file's.
-    """
-
-    length: int
-    sha256: str
-    contents: Contents
-    timestamp: int | None
-    newest_sync: int | None
-
-
-@dataclass(frozen=True, slots=True)
-class Seen:
-    """The recording's file when it was about to be cut."""
-
-    size: int
-    modified_at: float
-    at: float
-
-
-@dataclass(frozen=True, slots=True)
-class Times:
-    """A segment on the wall clock: Unix seconds, and the clip's end in guacd's milliseconds."""
-
-    began_at: float
-    ended_at: float
-    end_timestamp: int
-    end_known: bool
-
-
-def place_in_time(
-    recording: Recording,
-    contents: Contents,
-    *,
-    offset_s: float | None,
-    modified_at: float,
-) -> Times:
-    """When a recording's last segment happened.
-
-    guacd stamps with its machine's monotonic clock. Where the recording ran on this machine's clock
-    (``offset_s``), wall-clock time is timestamp + offset, and where its end was seen the last
-    picture stood until then. A recording of another boot or host has only its file's time: the last
-    ``sync`` was no later than the last write.
-    """
-    first, last = contents.first_sync, contents.last_sync
-    if first is None or last is None:
-        ended = recording.ended_at or modified_at
-        return Times(min(recording.first_seen_at, ended), ended, 0, recording.end_known)
-    seen_end = recording.ended_at
-    if offset_s is not None and _is_local(recording, contents, offset_s, seen_end):
-        end_timestamp = last
-        if recording.end_known and seen_end is not None:
-            end_timestamp = max(last, round((seen_end - offset_s) * 1000))
-        return Times(
-            clock.wall(first, offset_s),
-            clock.wall(end_timestamp, offset_s),
-            end_timestamp,
-            recording.end_known,
-        )
-    began = modified_at - (last - first) / 1000
-    return Times(began, modified_at, last, end_known=False)
-
-
-def place_before_others(
-    recording: Recording, cut: Cut, *, offset_s: float | None, seen: Seen, seen_at: float
-) -> Times:
-    """When a segment happened that others follow: it ends where the next one begins.
-
-    ``seen_at`` is when the last byte was there at the latest. The file's time, where nothing better
-    is known, is that of the newest ``sync`` in it.
-    """
-    first, end = cut.contents.first_sync, cut.timestamp
-    if first is None or end is None:
-        return Times(min(recording.first_seen_at, seen.at), seen.at, 0, end_known=False)
-    if offset_s is not None and _is_local(recording, cut.contents, offset_s, seen_at):
-        began, ended = clock.wall(first, offset_s), clock.wall(end, offset_s)
-        return Times(began, ended, end, end_known=True)
-    ended = seen.modified_at - ((cut.newest_sync or end) - end) / 1000
-    return Times(ended - (end - first) / 1000, ended, end, end_known=False)
-
-
-def _is_local(
-    recording: Recording, contents: Contents, offset_s: float, seen_at: float | None
-) -> bool:
-    first, last = contents.first_sync, contents.last_sync
-    if seen_at is None or first is None or last is None:
-        return False
-    return clock.is_local(
-        birth_ns=recording.identity.birth_ns,
-        first_sync=first,
-        last_sync=last,
-        offset_s=offset_s,
-        last_seen_at=seen_at,
-    )
-
-
-def following(times: Times, before: Segment, *, local: bool) -> Times:
-    """``times`` of the segment after ``before``; by the file's time it runs on where that ended.
-
-    Our own holes change a file's time, so it is believed for the first segment alone.
-    """
-    if local or before.contents.last_sync is None:
-        return times
-    lasted = times.ended_at - times.began_at
-    return Times(before.ended_at, before.ended_at + lasted, times.end_timestamp, times.end_known)
 
 
 class Segmenter:
@@ -374,7 +272,7 @@ class Segmenter:
         else:
             times = place_before_others(recording, cut, offset_s=offset_s, seen=seen, seen_at=at)
         if before is not None:
-            local = offset_s is not None and _is_local(recording, contents, offset_s, at)
+            local = offset_s is not None and is_local(recording, contents, offset_s, at)
             times = following(times, before, local=local)
             contents = contents_after(before.contents, contents)
         return Segment(
@@ -393,12 +291,3 @@ class Segmenter:
             sealed_at=self._now(),
             sealed_uptime=self._journal.uptime(),
         )
-
-
-def contents_after(before: Contents, contents: Contents) -> Contents:
-    """``contents`` of a body, as they are with what the preamble shows and keeps open."""
-    return replace(
-        contents,
-        drawn=contents.drawn or before.drawn,
-        contains_audio=contents.contains_audio or before.contains_audio,
-    )

@@ -5,8 +5,8 @@ from __future__ import annotations
 from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
+from kasm_recd.cuts import place_in_time
 from kasm_recd.segment import Contents
-from kasm_recd.segmenter import place_in_time
 from tests.values import CONTENTS, make_recording
 
 if TYPE_CHECKING:
