@@ -7,12 +7,16 @@ import json
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from bench import clips, live
+from bench import clips, live, roll
 
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-BENCHMARKS: dict[str, Callable[[], dict[str, Any]]] = {"live": live.run, "clips": clips.run}
+BENCHMARKS: dict[str, Callable[[], dict[str, Any]]] = {
+    "live": live.run,
+    "clips": clips.run,
+    "roll": roll.run,
+}
 
 
 def main() -> None:
