@@ -13,18 +13,17 @@ local variables.
 
 from __future__ import annotations
 
-import functools
 import json
 import logging
 import os
 import re
 import sys
-import uuid
 from typing import TYPE_CHECKING, Any, Final, TextIO
 
 import structlog
 
 from kasm_recd.errors import IllegalMove, RecdError
+from kasm_recd.events import message_id
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -34,7 +33,6 @@ if TYPE_CHECKING:
 REDACTED: Final = "[redacted]"
 SHORTEST_SECRET: Final = 4  # blotting out a shorter value would make lines unreadable
 
-_EVENTS: Final = uuid.UUID("5c1b2a5e-6a0f-4c39-9d0e-3f3f0e6d8a41")
 _SECRET_NAME: Final = re.compile(
     r"secret|passw|credential|authorization|signature|storage_key$|access_key|"
     r"(?:api|auth|session|security)_?token",
@@ -93,12 +91,6 @@ def conceal(*secrets: str) -> None:
     for secret in secrets:
         if len(secret) >= SHORTEST_SECRET:
             _concealed.update({secret, json.dumps(secret)[1:-1]})
-
-
-@functools.lru_cache(maxsize=1024)
-def message_id(event: str) -> str:
-    """The event's journald MESSAGE_ID (32 hex digits), for ever the same for the same name."""
-    return uuid.uuid5(_EVENTS, event).hex
 
 
 def is_journal(stream: TextIO, environ: Mapping[str, str] = os.environ) -> bool:

@@ -1,0 +1,85 @@
+"""The daemon itself: its life, its settings, its journal and its disk."""
+
+from __future__ import annotations
+
+from typing import Final
+
+from kasm_recd.events.event import ERROR, Event
+
+EVENTS: Final = (
+    Event("daemon.started", "info", ("pid",), "The daemon answers on the admission socket."),
+    Event(
+        "daemon.recovered",
+        "info",
+        ("segments", "busy"),
+        "The journal was read; work that was under way when the daemon last ended is queued again.",
+    ),
+    Event("daemon.stopped", "info", (), "The daemon ended as it was told to."),
+    Event(
+        "daemon.threads_left",
+        "warning",
+        ("threads",),
+        "The daemon ended while calls to a store or a disk still hung. The journal has all that "
+        "counts.",
+    ),
+    Event(
+        "daemon.part_silent",
+        "critical",
+        ("parts",),
+        "A part of the daemon stopped moving: the watchdog is not fed, systemd restarts it.",
+        "If it comes again: report it, with the lines before.",
+    ),
+    Event(
+        "settings.invalid",
+        "error",
+        (*ERROR, "exception"),
+        "The settings are not valid. Running work goes on with the last good ones, and recorded "
+        "sessions are refused.",
+        "Correct what the error names, then "
+        "`kasm-recd check-config && systemctl reload kasm-recd`.",
+    ),
+    Event(
+        "settings.warning",
+        "warning",
+        ("warning",),
+        "The settings are valid, but probably not meant so.",
+        "Read the warning; `kasm-recd check-config` repeats it.",
+    ),
+    Event("settings.reloaded", "info", ("valid",), "The settings were read again, after SIGHUP."),
+    Event(
+        "recorder.restarting",
+        "critical",
+        (*ERROR, "exception"),
+        "The recorder ran into trouble with its journal or disk and starts anew from the journal. "
+        "Until then recorded sessions are refused.",
+        "See the error: mostly a full or failing disk under spool_dir.",
+    ),
+    Event(
+        "journal.corrupt",
+        "critical",
+        (*ERROR, "exception"),
+        "The journal is damaged or was written by a newer release: nothing is recorded.",
+        "`systemctl stop kasm-recd && kasm-recd journal rebuild && systemctl start kasm-recd`. "
+        "The spool has all that is needed.",
+    ),
+    Event(
+        "disk.ballast_given_up",
+        "critical",
+        ("folder", "available", "refused", "ballast", "hint"),
+        "The disk is full: the room that was kept back is given up so that cuts can go on.",
+        "Free disk at once, and see that uploads go on: what guacd cannot write is lost.",
+    ),
+    Event(
+        "disk.ballast_made",
+        "info",
+        ("folder", "ballast", "available"),
+        "Room is kept back for a full disk again.",
+    ),
+    Event(
+        "disk.ballast_failed",
+        "warning",
+        ("folder", "error", "hint"),
+        "No room can be kept back for a full disk.",
+        "See the error; choose a ballast_size that the spool's disk has room for.",
+    ),
+)
