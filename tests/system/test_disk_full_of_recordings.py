@@ -166,8 +166,9 @@ def test_a_journal_without_room_gives_the_ballast_up_before_the_next_start(
 #: first to find the disk full.
 JOURNAL_FIRST = """
 import sys
-from kasm_recd import cli, recorder
-recorder.LOOK_S = 3600.0
-recorder.UPTIME_S = 0.01
+from kasm_recd import cli
+from kasm_recd.recorder import looks
+looks.LOOK_S = 3600.0
+looks.UPTIME_S = 0.01
 sys.exit(cli.main(sys.argv[1:]))
 """

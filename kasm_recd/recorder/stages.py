@@ -1,0 +1,196 @@
+"""The stages of a segment's way, and what one hands to the next: cut, replay, encode, upload."""
+
+from __future__ import annotations
+
+import asyncio
+import functools
+from typing import TYPE_CHECKING, Final
+
+from kasm_recd import disk, preambles
+from kasm_recd.encoding import EncodeStage
+from kasm_recd.errors import Retried
+from kasm_recd.log import get_logger
+from kasm_recd.recorder import building
+from kasm_recd.recorder.queues import Queues
+from kasm_recd.replaying import ReplayStage
+from kasm_recd.segment import RecordingState, SegmentState
+from kasm_recd.segmenter import Rolling, Segmenter
+from kasm_recd.uploading import BackOff, UploadStage
+
+if TYPE_CHECKING:
+    import threading
+    from collections.abc import Callable
+
+    from kasm_recd.ballast import Ballast
+    from kasm_recd.journal import Journal
+    from kasm_recd.segment import Recording, Segment
+    from kasm_recd.settings import Settings
+
+log = get_logger(__name__)
+
+CUT_AGAIN_S: Final = 5.0
+REPLAY_AGAIN_S: Final = 5.0
+
+
+class Stages:
+    """One attempt a slot; what was done is offered to the stage that comes next."""
+
+    def __init__(
+        self,
+        settings: Settings,
+        *,
+        journal: Journal,
+        ballast: Ballast,
+        hand_back: Callable[[Recording], None],
+        kick: asyncio.Event,
+        refused: asyncio.Event,
+        stop: threading.Event,
+        now: Callable[[], float],
+    ) -> None:
+        """``kick`` asks for a sweep, ``refused`` says that a write found no room."""
+        self._settings = settings
+        self._journal = journal
+        self._ballast = ballast
+        self._kick = kick
+        self._refused = refused
+        self._now = now
+        self.encoders = building.build_encoders(building.encode_limits(settings))
+        self.queues = Queues(
+            settings,
+            cut=self._cut,
+            replay=self._replay,
+            encode=self._encode,
+            upload=self._upload,
+            now=now,
+        )
+        self._encoding = self._build_encoding()
+        self._replaying = self._build_replaying()
+        self.uploading = self._build_uploading(stop)
+        self._segmenter = self._build_segmenter(hand_back)
+
+    def _build_segmenter(self, hand_back: Callable[[Recording], None]) -> Segmenter:
+        return Segmenter(
+            journal=self._journal,
+            spool=self._settings.spool_dir,
+            limits=building.cut_limits(self._settings),
+            rolling=self._rolling,
+            hand_back=hand_back,
+            on_sealed=self._sealed,
+            on_more=self.queues.offer_cut,
+            on_drained=lambda _recording: self._kick.set(),
+            now=self._now,
+        )
+
+    def _build_encoding(self) -> EncodeStage:
+        return EncodeStage(
+            journal=self._journal,
+            spool=self._settings.spool_dir,
+            encoders=self.encoders,
+            policy=building.encode_policy(self._settings),
+            on_ready=self.queues.offer,
+            on_again=self.queues.offer,
+            on_full=self._refused.set,
+            now=self._now,
+        )
+
+    def _build_replaying(self) -> ReplayStage:
+        return ReplayStage(
+            journal=self._journal,
+            spool=self._settings.spool_dir,
+            limits=building.encode_limits(self._settings),
+            attempts=self._settings.encode_attempts,
+            on_settled=self._preamble_settled,
+            on_again=lambda segment: self._offer_replay(segment, self._now() + REPLAY_AGAIN_S),
+            on_full=self._refused.set,
+        )
+
+    def _build_uploading(self, stop: threading.Event) -> UploadStage:
+        return UploadStage(
+            journal=self._journal,
+            spool=self._settings.spool_dir,
+            location=self._settings.location,
+            open_store=functools.partial(building.open_store, self._settings, stop),
+            back_off=BackOff(most_s=self._settings.retry_max),
+            on_stored=lambda _segment: self._kick.set(),
+            on_again=self.queues.offer_again,
+            stop=stop,
+            now=self._now,
+        )
+
+    def offer_all(self) -> int:
+        """Boot: puts the journal's work into the queues; how many segments that are."""
+        states = (SegmentState.SEALED, SegmentState.ENCODED, SegmentState.RAW)
+        waiting = self._journal.segments(*states)
+        for segment in waiting:
+            self.queues.offer(segment)
+        for segment in self._journal.segments():
+            self._offer_replay(segment)
+        for recording in self._journal.recordings(RecordingState.FINISHED):
+            self.queues.offer_cut(recording)
+        return len(waiting)
+
+    def roll_when_due(self, recording: Recording, size: int) -> None:
+        """Has a live recording of ``size`` bytes cut when it is time."""
+        if self._segmenter.is_due(recording, size):
+            self.queues.offer_cut(recording)
+
+    async def seek_preambles(self) -> None:
+        """What waits for a preamble gets one, or hears that there will be none."""
+        for segment in self._journal.segments(SegmentState.SEALED):
+            if preambles.of(self._settings.spool_dir, segment) is not None:
+                continue
+            before = self._journal.segment_ending(segment.recording_id, segment.start)
+            if before is not None:
+                self._offer_replay(before)
+                continue
+            await asyncio.to_thread(
+                preambles.give_up,
+                *(self._settings.spool_dir, segment.recording_id, segment.start),
+                "the journal does not know the segment before it",
+            )
+            self.queues.offer(segment)
+
+    def _rolling(self) -> Rolling:
+        """When and how much to cut: as the settings say, and in small steps on a full disk."""
+        size = self._settings.segment_size
+        return Rolling(min(size, self._ballast.cut_step or size), self._settings.segment_max_age)
+
+    async def _cut(self, recording_id: int) -> None:
+        try:
+            await self._segmenter.cut(recording_id)
+        except (Retried, OSError) as error:
+            log.warning("recording.cut_failed", recording=recording_id, error=str(error))
+            if disk.says_full(error):
+                self._refused.set()
+            recording = self._journal.recording(recording_id)
+            if recording is not None:
+                self.queues.offer_cut(recording, self._now() + CUT_AGAIN_S)
+
+    async def _replay(self, segment_id: int) -> None:
+        await self._replaying.work(segment_id)
+
+    async def _encode(self, segment_id: int) -> None:
+        await self._encoding.work(segment_id)
+
+    async def _upload(self, segment_id: int) -> None:
+        await self.uploading.work(segment_id)
+
+    def _sealed(self, segment: Segment) -> None:
+        self.queues.offer(segment)
+        self._offer_replay(segment)
+        before = self._journal.segment_ending(segment.recording_id, segment.start)
+        if before is not None:
+            self._offer_replay(before)
+
+    def _preamble_settled(self, segment: Segment) -> None:
+        """What follows can be encoded now, and replayed in its turn."""
+        self._kick.set()
+        following = self._journal.segment_at(segment.recording_id, segment.end)
+        if following is not None:
+            if following.state is SegmentState.SEALED:
+                self.queues.offer(following)
+            self._offer_replay(following)
+
+    def _offer_replay(self, segment: Segment, not_before: float = 0.0) -> None:
+        if self._replaying.is_needed(segment):
+            self.queues.offer_replay(segment, not_before)
