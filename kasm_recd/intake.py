@@ -115,7 +115,12 @@ class Intake:
 
     async def _judge(self, recording: Recording, sighting: Sighting) -> Recording:
         if sighting.grew_again and recording.state is not RecordingState.GROWING:
-            log.warning("recording.reopened", size=sighting.size, **recording.log_context())
+            log.warning(
+                "recording.reopened",
+                kasm_id=self._journal.owner(recording).kasm_id,
+                size=sighting.size,
+                **recording.log_context(),
+            )
             return await self._journal.move_recording(recording.id, RecordingEvent.REOPEN)
         if sighting.finished and recording.state is RecordingState.GROWING:
             finished = await self._journal.move_recording(
@@ -126,6 +131,7 @@ class Intake:
             )
             log.info(
                 "recording.finished",
+                kasm_id=self._journal.owner(recording).kasm_id,
                 evidence=sighting.finished,
                 size=sighting.size,
                 **recording.log_context(),
@@ -145,6 +151,7 @@ class Intake:
         await self._journal.move_recording(recording_id, RecordingEvent.LOSE)
         log.critical(
             "recording.lost",
+            kasm_id=self._journal.owner(recording).kasm_id,
             loss=loss,
             consumed=recording.consumed,
             hint="What was written after the last cut is gone. Nobody but kasm-recd may remove, "
@@ -160,13 +167,13 @@ class Intake:
                 return session
         name = RECONNECT.sub("", path.name)
         metadata = await asyncio.to_thread(_read_metadata, path.with_name(f"{name}.json"))
-        if not metadata:
-            log.warning("recording.unannounced", path=str(path))
         announced = isinstance(metadata.get("kasm_id"), str) and bool(metadata["kasm_id"])
         fields: dict[str, Any] = {key: _text(metadata.get(key, "")) for key in METADATA}
         # A folder may hold the name of another folder's recording: the path tells them apart.
         given = metadata["kasm_id"] if announced else f"unannounced:{path.with_name(name)}"
         kasm_id = _text(given)
+        if not metadata:
+            log.warning("recording.unannounced", kasm_id=kasm_id, path=str(path))
         known = self._journal.session(kasm_id)
         if known is not None:
             return known

@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Final
 
 from kasm_recd.events import EVENTS
-from kasm_recd.events.fields import ALWAYS, FIELDS
+from kasm_recd.events.fields import ALWAYS, FIELDS, OFTEN
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -37,7 +37,7 @@ def events_md() -> str:
             lines += ["", f"## {part}"]
         lines += ["", *_entry(event)]
     lines += ["", "## Fields", "", "| field | holds |", "|---|---|"]
-    lines += [f"| `{name}` | {text} |" for name, text in {**ALWAYS, **FIELDS}.items()]
+    lines += [f"| `{name}` | {text} |" for name, text in {**ALWAYS, **OFTEN, **FIELDS}.items()]
     return "\n".join(lines) + "\n"
 
 

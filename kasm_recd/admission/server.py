@@ -127,7 +127,12 @@ class AdmissionServer:
         except web.HTTPException as error:
             answer = _answer(error.status, {"decision": "deny", "error": error.reason})
         except BadRequest as error:
-            log.warning("admission.bad_request", field=error.field, error=str(error))
+            log.warning(
+                "admission.bad_request",
+                kasm_id=error.kasm_id,
+                field=error.field,
+                error=str(error),
+            )
             content = {"decision": "deny", "field": error.field, "error": str(error)}
             answer = _answer(400, content)
         except Exception:  # the top of a request's task, and it must not become a yes

@@ -13,6 +13,12 @@ ALWAYS: Final[dict[str, str]] = {
     "module": "The part of the program that says it.",
 }
 
+#: Any line may have these.
+OFTEN: Final[dict[str, str]] = {
+    "kasm_id": "The session, on every line about one, whatever part says it.",
+    "lines_dropped": "How many lines before this one the journal did not take (natively only).",
+}
+
 FIELDS: Final[dict[str, str]] = {
     "announced": "Whether a broker had asked for the session.",
     "attempt": "Number of the request, from 1.",
@@ -44,7 +50,6 @@ FIELDS: Final[dict[str, str]] = {
     "from_seal_s": "Seconds from the cut to the proof.",
     "heeded": "Whether the second conditional write was refused, as it should be.",
     "hint": "What to do.",
-    "kasm_id": "The session.",
     "key": "Object key.",
     "length": "Bytes of the segment's body, or of the preamble.",
     "loss": "vanished, shrunk or replaced.",

@@ -24,7 +24,7 @@ EVENTS: Final = (
     Event(
         "admission.bad_request",
         "warning",
-        ("field", "error"),
+        ("kasm_id", "field", "error"),
         "A request for admission could not be understood; it was answered with 400, which is a no.",
         "Correct the broker: the field named here is missing or wrong.",
     ),

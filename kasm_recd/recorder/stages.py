@@ -4,12 +4,12 @@ from __future__ import annotations
 
 import asyncio
 import functools
-from typing import TYPE_CHECKING, Final
+from typing import TYPE_CHECKING, Any, Final
 
 from kasm_recd import disk, preambles
 from kasm_recd.encoding import EncodeStage
 from kasm_recd.errors import Retried
-from kasm_recd.log import get_logger
+from kasm_recd.log import about, get_logger
 from kasm_recd.recorder import building
 from kasm_recd.recorder.queues import Queues
 from kasm_recd.replaying import ReplayStage
@@ -20,6 +20,7 @@ from kasm_recd.uploading import BackOff, UploadStage
 if TYPE_CHECKING:
     import threading
     from collections.abc import Callable
+    from contextlib import AbstractContextManager
 
     from kasm_recd.ballast import Ballast
     from kasm_recd.journal import Journal
@@ -156,6 +157,10 @@ class Stages:
         return Rolling(min(size, self._ballast.cut_step or size), self._settings.segment_max_age)
 
     async def _cut(self, recording_id: int) -> None:
+        with self._about(self._journal.recording(recording_id)):
+            await self._try_to_cut(recording_id)
+
+    async def _try_to_cut(self, recording_id: int) -> None:
         try:
             await self._segmenter.cut(recording_id)
         except (Retried, OSError) as error:
@@ -167,13 +172,20 @@ class Stages:
                 self.queues.offer_cut(recording, self._now() + CUT_AGAIN_S)
 
     async def _replay(self, segment_id: int) -> None:
-        await self._replaying.work(segment_id)
+        with self._about(self._journal.segment(segment_id)):
+            await self._replaying.work(segment_id)
 
     async def _encode(self, segment_id: int) -> None:
-        await self._encoding.work(segment_id)
+        with self._about(self._journal.segment(segment_id)):
+            await self._encoding.work(segment_id)
 
     async def _upload(self, segment_id: int) -> None:
-        await self.uploading.work(segment_id)
+        with self._about(self._journal.segment(segment_id)):
+            await self.uploading.work(segment_id)
+
+    def _about(self, of: Recording | Segment | None) -> AbstractContextManager[Any]:
+        """Whatever is logged on the way names the session, also by the parts that know none."""
+        return about(kasm_id=self._journal.owner(of).kasm_id if of else "")
 
     def _sealed(self, segment: Segment) -> None:
         self.queues.offer(segment)
