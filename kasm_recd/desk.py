@@ -96,6 +96,7 @@ class Desk:
             encoder_error=measured.encoder_error,
             settings_error=self.settings_error,
             journal_error=self._journal_error,
+            unrecorded_error=self._recorder.guard.error() if self._recorder else None,
             draining=self._draining,
         )
 
@@ -141,7 +142,7 @@ class Desk:
     async def _register(self, session: Session) -> Session:
         if self._recorder is None:
             raise JournalCorrupt("no recorder is running")
-        return await self._recorder.journal.admit(session)
+        return await self._recorder.guard.allow(session)
 
     def _drain(self) -> None:
         self._draining = True

@@ -23,6 +23,7 @@ if TYPE_CHECKING:
     from contextlib import AbstractContextManager
 
     from kasm_recd.ballast import Ballast
+    from kasm_recd.guard import Guard
     from kasm_recd.journal import Journal
     from kasm_recd.segment import Recording, Segment
     from kasm_recd.settings import Settings
@@ -43,6 +44,7 @@ class Stages:
         journal: Journal,
         ballast: Ballast,
         hand_back: Callable[[Recording], None],
+        guard: Guard,
         kick: asyncio.Event,
         refused: asyncio.Event,
         stop: threading.Event,
@@ -52,6 +54,8 @@ class Stages:
         self._settings = settings
         self._journal = journal
         self._ballast = ballast
+        self._guard = guard
+        self._torn: list[Segment] = []  # sealed with damage, and not yet told to the guard
         self._kick = kick
         self._refused = refused
         self._now = now
@@ -163,6 +167,8 @@ class Stages:
     async def _try_to_cut(self, recording_id: int) -> None:
         try:
             await self._segmenter.cut(recording_id)
+            while self._torn:
+                await self._guard.sealed(self._torn.pop())
         except (Retried, OSError) as error:
             log.warning("recording.cut_failed", recording=recording_id, error=str(error))
             if disk.says_full(error):
@@ -188,6 +194,8 @@ class Stages:
         return about(kasm_id=self._journal.owner(of).kasm_id if of else "")
 
     def _sealed(self, segment: Segment) -> None:
+        if segment.contents.damage:
+            self._torn.append(segment)
         self.queues.offer(segment)
         self._offer_replay(segment)
         before = self._journal.segment_ending(segment.recording_id, segment.start)
