@@ -21,6 +21,7 @@ OFTEN: Final[dict[str, str]] = {
 
 FIELDS: Final[dict[str, str]] = {
     "allowed_at": "When the session was allowed, in Unix seconds.",
+    "address": "host:port.",
     "announced": "Whether a broker had asked for the session.",
     "at": "When it was noted, in Unix seconds.",
     "attempt": "Number of the request, from 1.",

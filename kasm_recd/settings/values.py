@@ -41,6 +41,13 @@ def _absolute(value: Path) -> Path:
     return value
 
 
+def _address(text: str) -> str:
+    host, _, port = text.rpartition(":")
+    if text and not (host.strip("[]") and port.isdecimal() and 0 < int(port) < 65536):  # noqa: PLR2004
+        raise ValueError("it is not host:port")
+    return text
+
+
 def _location(text: str) -> str:
     try:
         Location.parse(text)
@@ -221,6 +228,9 @@ class Settings(BaseSettings):
     # -- the log ------------------------------------------------------------------------------
     log_level: Literal["debug", "info", "warning", "error"] = Field(
         default="info", description="debug, info, warning or error"
+    )
+    metrics_listen: Annotated[str, AfterValidator(_address)] = Field(
+        default="", description="host:port such as 127.0.0.1:9464, or empty for none"
     )
 
     @classmethod
