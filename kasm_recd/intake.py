@@ -7,7 +7,7 @@ import json
 import re
 from typing import TYPE_CHECKING, Any, Final, Protocol
 
-from kasm_recd import disk, metrics
+from kasm_recd import disk
 from kasm_recd.log import get_logger
 from kasm_recd.segment import Recording, RecordingEvent, RecordingState, Session
 
@@ -168,8 +168,6 @@ class Intake:
         ):
             return
         await self._journal.move_recording(recording_id, RecordingEvent.LOSE)
-        kind = "deleted" if loss == "vanished" else str(loss)
-        metrics.count("kasm_recd_breaches_total", kind=kind)
         log.critical(
             "recording.lost",
             kasm_id=self._journal.owner(recording).kasm_id,

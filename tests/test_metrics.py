@@ -13,6 +13,7 @@ import pytest
 
 from kasm_recd import metrics
 from kasm_recd.admission import Room
+from kasm_recd.breach import BreachKind
 from kasm_recd.gauges import gauges
 from kasm_recd.metrics.registry import COUNTERS, GAUGES, METRICS, PREFIX
 from tests.documents import ROOT
@@ -97,9 +98,10 @@ def test_without_a_recorder_the_rest_is_still_told() -> None:
     assert not [name for name in samples if name.startswith(("kasm_recd_ref", "kasm_recd_queue"))]
 
 
-def test_a_first_breach_is_an_increase() -> None:
+def test_a_first_breach_is_an_increase_whatever_its_kind() -> None:
     samples = rendered(metrics.render(dict))
-    assert samples['kasm_recd_breaches_total{kind="deleted"}'] >= 0
+    for kind in BreachKind:
+        assert f'kasm_recd_breaches_total{{kind="{kind}"}}' in samples
 
 
 def test_an_unknown_counter_or_label_is_a_mistake() -> None:
