@@ -58,8 +58,8 @@ def assert_whole(daemon: DaemonProcess, source: Path, *, least: int = 3) -> list
     assert bounds[:-1:2] == bounds[1::2], "without gap or overlap"
     assert [each.manifest["form"] for each in found] == ["clip"] * len(found)
     assert [bool(each.preamble) for each in found] == [False] + [True] * (len(found) - 1)
-    assert not list((daemon.spool / "preambles").iterdir())
-    assert not list(daemon.recordings.iterdir())
+    wait_until(lambda: not list((daemon.spool / "preambles").iterdir()), "no preamble is left")
+    wait_until(lambda: not list(daemon.recordings.iterdir()), "no recording is left")
     return found
 
 
