@@ -1,6 +1,6 @@
 # The commands of this project. Each does its own set-up on a bare Debian 12 (root, or sudo).
 .DEFAULT_GOAL := help
-.PHONY: help demo test lint bench clean
+.PHONY: help demo test lint deb bench clean
 .DELETE_ON_ERROR:
 SHELL := /bin/bash
 
@@ -11,6 +11,7 @@ NEEDED := ffmpeg:ffmpeg setpriv:util-linux prlimit:util-linux
 # Faults that can be had for real (a power cut, a bad fsync), and systemd's word on the unit.
 FAULTS := ps:procps chromium:chromium node:nodejs npm:npm strace:strace xfs_io:xfsprogs mkfs.ext4:e2fsprogs \
     systemd-analyze:systemd promtool:prometheus mmdebstrap:mmdebstrap sshd:openssh-server ssh-keygen:openssh-client
+PACKAGING := dh:debhelper dpkg-buildpackage:dpkg-dev lintian:lintian
 SOURCES := $(shell find kasm_recd -name '*.py') setup.cfg pyproject.toml README.md
 
 help: ## this list
@@ -26,6 +27,9 @@ lint: $(VENV)/linted ## ruff, its formatter, and mypy in strict mode
 	$(VENV)/bin/ruff check .
 	$(VENV)/bin/ruff format --check .
 	$(VENV)/bin/mypy
+
+deb: packaging $(VENV)/bin/python ## a package for this Debian in build/, judged by lintian
+	bin/deb $(VENV)/bin/pip
 
 bench: $(VENV)/tested ## figures: ratios measured side by side in one run
 	$(VENV)/bin/python -m bench
@@ -52,9 +56,12 @@ $(VENV)/linted: $(VENV)/tested
 $(VENV)/bin/python: | prepared
 	$(PYTHON) -m venv $(VENV)
 
-.PHONY: prepared faults
+.PHONY: prepared faults packaging
 prepared:
 	@bin/prepare $(NEEDED)
 
 faults:
 	@bin/prepare $(FAULTS)
+
+packaging:
+	@bin/prepare $(PACKAGING)

@@ -14,7 +14,16 @@ from typing import TYPE_CHECKING, Final
 
 from rich.console import Console
 
-from kasm_recd import __version__, commands, daemon, demo, file_commands, roll_commands, units
+from kasm_recd import (
+    __version__,
+    commands,
+    daemon,
+    demo,
+    file_commands,
+    puncher,
+    roll_commands,
+    units,
+)
 from kasm_recd.errors import RecdError, SettingsInvalid
 
 if TYPE_CHECKING:
@@ -73,6 +82,7 @@ def _parser() -> argparse.ArgumentParser:
     script.add_argument("--json", action="store_true", help="for scripts: one JSON object")
     _add_daemon_commands(commands_of, settings, socket, script)
     _add_file_commands(commands_of)
+    _add_helper(commands_of)
     return parser
 
 
@@ -152,6 +162,15 @@ def _add_file_commands(commands_of: argparse._SubParsersAction[argparse.Argument
         "--recordings", type=Path, default=Path("tests/data/recordings"), metavar="DIR"
     )
     show.set_defaults(command=lambda a: demo.run(a.recordings, a.output, Console()))
+
+
+def _add_helper(commands_of: argparse._SubParsersAction[argparse.ArgumentParser]) -> None:
+    helper = commands_of.add_parser(
+        "punch-helper", help="give disk back as guacd's user; started by kasm-recd-punch.socket"
+    )
+    helper.add_argument("--recordings", type=Path, required=True, metavar="DIR")
+    helper.add_argument("--peer", required=True, metavar="USER", help="who may give orders")
+    helper.set_defaults(command=lambda a: puncher.run(a.recordings, a.peer))
 
 
 def _bytes(text: str) -> int:

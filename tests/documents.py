@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Final
 from kasm_recd.events import EVENTS
 from kasm_recd.events.fields import ALWAYS, FIELDS, OFTEN
 from kasm_recd.metrics.registry import METRICS
+from tests import manual
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -98,6 +99,11 @@ DOCUMENTS: Final[dict[str, Callable[[], str]]] = {
     "EVENTS.md": events_md,
     "METRICS.md": metrics_md,
     "systemd/kasm-recd.catalog": catalog,
+    "man/kasm-recd.1": manual.command_page,
+    "man/kasm-recd.toml.5": lambda: manual.settings_page(ROOT / "config/kasm-recd.toml"),
+    "completions/kasm-recd.bash": lambda: manual.completion("bash"),
+    "completions/_kasm-recd": lambda: manual.completion("zsh"),
+    "completions/kasm-recd.fish": manual.fish,
 }
 
 if __name__ == "__main__":

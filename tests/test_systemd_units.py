@@ -54,16 +54,27 @@ def test_systemd_finds_nothing_to_say_about_the_unit(service: Path) -> None:
 
 
 @needs_systemd
+def test_systemd_finds_nothing_to_say_about_the_helpers_units(tmp_path: Path) -> None:
+    copies = []
+    for unit in FOLDER.glob("kasm-recd-punch.*"):
+        copies.append(tmp_path / unit.name)
+        copies[-1].write_text(unit.read_text().replace("/usr/bin/kasm-recd ", "/bin/true "))
+    assert len(copies) == 2
+    found = run("systemd-analyze", "verify", *copies)
+    assert (found.returncode, found.stderr) == (0, "")
+
+
+@needs_systemd
 def test_the_check_itself_notices_an_unknown_key(service: Path) -> None:
     service.write_text(service.read_text().replace("[Service]", "[Service]\nNonsense=yes"))
     assert "Nonsense" in run("systemd-analyze", "verify", service).stderr
 
 
 @needs_systemd
-def test_the_service_is_hardly_exposed(service: Path) -> None:
-    found = run(
-        "systemd-analyze", "security", "--offline=yes", f"--threshold={EXPOSURE * 10:.0f}", service
-    )
+@pytest.mark.parametrize("name", ["kasm-recd.service", "kasm-recd-punch.service"])
+def test_the_services_are_hardly_exposed(name: str) -> None:
+    threshold = f"--threshold={EXPOSURE * 10:.0f}"
+    found = run("systemd-analyze", "security", "--offline=yes", threshold, FOLDER / name)
     assert found.returncode == 0, found.stdout
 
 

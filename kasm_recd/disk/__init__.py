@@ -3,6 +3,7 @@
 Nothing here knows what a recording holds, and nothing here changes what is not consumed.
 """
 
+from kasm_recd.disk.helper import PUNCH_SOCKET
 from kasm_recd.disk.holders import Lock, is_locked, is_open_for_writing, lock_of
 from kasm_recd.disk.identity import (
     HEAD_LENGTH,
@@ -31,6 +32,7 @@ from kasm_recd.disk.space import Disk, free, is_full, says_full
 __all__ = [
     "HEAD_LENGTH",
     "HIDDEN_PREFIX",
+    "PUNCH_SOCKET",
     "Disk",
     "FileKey",
     "Lock",

@@ -33,6 +33,7 @@ class HandBack:
                 0,
                 recording.consumed,
                 before_close=lambda: self._expect_own_close(path),
+                helper=disk.PUNCH_SOCKET,
             )
         except Retried as error:
             log.warning("recording.changed", error=str(error), **recording.log_context())
@@ -43,7 +44,7 @@ class HandBack:
                     "recording.pinned",
                     error=str(error),
                     hint="It is cut all the same, but its disk comes back only when the session "
-                    "ends. The daemon needs write access to guacd's files, on a file system that "
-                    "can punch holes; see README.md.",
+                    "ends. The daemon needs write access to guacd's files or the helper "
+                    "(kasm-recd-punch.socket), and a file system that can punch holes; see README.md.",
                     **recording.log_context(),
                 )
