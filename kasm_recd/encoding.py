@@ -3,7 +3,9 @@
 Takes segments from the queue's slots, gives each attempt a folder of its own, and publishes what
 the encoder made: clip, thumbnail, and last the manifest. A manifest that already lies in the
 segment's folder was made by an attempt that a crash cut off before the journal heard of it; it is
-adopted. A segment that does not begin its recording waits for its preamble.
+adopted. A segment that does not begin its recording waits for its preamble. The first attempt of
+the native encoder makes the next segment's preamble as well, so that a rolled session is read once;
+whenever that does not come about, replaying makes it.
 """
 
 from __future__ import annotations
@@ -13,17 +15,18 @@ import secrets
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any, Literal
 
-from kasm_recd import disk, manifest, preambles
-from kasm_recd.encoder import Job, choose
+from kasm_recd import disk, encoder_chain, manifest, preambles
+from kasm_recd.encoder import Job
 from kasm_recd.errors import ClipRejected, OperatorError, RecdError, Retried
 from kasm_recd.log import get_logger
-from kasm_recd.segment import Damage, Form, Segment, SegmentEvent, SegmentState
+from kasm_recd.packing import Parcel
+from kasm_recd.segment import Form, Segment, SegmentEvent, SegmentState
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
     from pathlib import Path
 
-    from kasm_recd.encoder import Clip, Encoder, Picture
+    from kasm_recd.encoder import Encoder, Picture
     from kasm_recd.journal import Journal
     from kasm_recd.preambles import Preamble
     from kasm_recd.process import ChildId
@@ -61,8 +64,14 @@ class EncodeStage:
         on_ready: Callable[[Segment], None],
         on_again: Callable[[Segment], None],
         on_full: Callable[[], None] = lambda: None,
+        on_handed_over: Callable[[Segment], None] = lambda _segment: None,
+        lacks_follower: Callable[[Segment], bool] = lambda _segment: False,
         now: Callable[[], float],
     ) -> None:
+        """``lacks_follower`` says whether the preamble after a segment is wanted and not there.
+
+        ``on_handed_over`` hears of the segment whose follower has one now.
+        """
         self._journal = journal
         self._spool = spool
         self._segments = spool / "segments"
@@ -72,7 +81,19 @@ class EncodeStage:
         self._on_ready = on_ready
         self._on_again = on_again
         self._on_full = on_full
+        self._on_handed_over = on_handed_over
+        self._lacks_follower = lacks_follower
         self._now = now
+
+    def hands_over(self, segment: Segment) -> bool:
+        """Whether a first native attempt at ``segment`` is due or under way.
+
+        It makes the preamble after the segment too. Later attempts do not: by then nothing waits.
+        """
+        untried = segment.encode_attempts == 0 and not segment.cause
+        native = self._policy.encoder != "guacenc"
+        at_work = segment.state in (SegmentState.SEALED, SegmentState.ENCODING)
+        return at_work and untried and native and not segment.contents.empty
 
     async def work(self, segment_id: int) -> None:
         """Takes a sealed segment one step on; never raises for trouble with the segment itself."""
@@ -127,7 +148,11 @@ class EncodeStage:
         if found is None or found[0]["form"] != Form.CLIP:
             return None
         described, artifacts = found
-        return {"encoder": described["encoder"], "artifacts": artifacts, "cause": ""}
+        return {
+            "encoder": described["encoder"],
+            "artifacts": artifacts,
+            "cause": described["cause"],
+        }
 
     async def _encode(
         self, segment: Segment, preamble: Preamble, folder: Path, attempt: int
@@ -135,27 +160,45 @@ class EncodeStage:
         async def started(child: ChildId) -> None:
             await self._journal.attempt_started(attempt, child.pid, child.started)
 
-        home = self._segments / segment.folder
+        parcel = self._parcel(segment)
         job = Job(
-            body=home / manifest.FILE_NAMES["raw"],
+            body=parcel.home / manifest.FILE_NAMES["raw"],
             folder=folder,
             contents=segment.contents,
             end_timestamp=segment.end_timestamp,
             picture=self._policy.picture,
             preamble=preamble.path,
+            hand_over=self.hands_over(segment) and self._lacks_follower(segment),
         )
         hold_ms = segment.end_timestamp - (segment.contents.last_sync or 0)
-        encoder = choose(
+        chain = encoder_chain.in_order(
             self._policy.encoder, segment.contents, encoders=self._encoders, hold_ms=hold_ms
         )
-        clip = await encoder.encode(job, on_start=started)
-        await asyncio.to_thread(_publish_clip, clip, home)
-        found = _in_the_recording(clip, segment, preamble)
+        made = await encoder_chain.encode(chain, job, on_start=started)
+        if made.clip.following is not None:
+            await self._hand_over(segment, made.clip.following)
+        return await self._pack(parcel, made)
+
+    async def _hand_over(self, segment: Segment, following: Path) -> None:
+        length = following.stat().st_size
+        await asyncio.to_thread(preambles.publish, self._spool, segment, following)
+        log.info("preamble.made", length=length, **segment.log_context())
+        self._on_handed_over(segment)
+
+    async def _pack(self, parcel: Parcel, made: encoder_chain.Made) -> dict[str, Any]:
+        clip, segment = made.clip, parcel.segment
+        await asyncio.to_thread(parcel.publish_clip, clip)
+        found = parcel.in_the_recording(clip.damage)
         damage = dict.fromkeys((*segment.contents.damage, *found))
         contents = replace(segment.contents, damage=tuple(damage))
-        named = segment.evolve(encoder=clip.encoder, cause="", contents=contents)
-        artifacts = await self._write_manifest(named, Form.CLIP, clip.duration_ms)
-        return {"encoder": clip.encoder, "artifacts": artifacts, "cause": ""}
+        named = segment.evolve(encoder=clip.encoder, cause=made.cause, contents=contents)
+        roles = [*clip.files]
+        if self._policy.keeps_raw(named):
+            roles.insert(0, "raw")
+        artifacts = await asyncio.to_thread(
+            replace(parcel, segment=named).seal, Form.CLIP, roles, clip.duration_ms
+        )
+        return {"encoder": clip.encoder, "artifacts": artifacts, "cause": made.cause}
 
     async def _put_back(self, segment: Segment, error: RecdError | OSError) -> Segment:
         """The segment waits for its next attempt; a full disk is not the segment's fault."""
@@ -185,7 +228,8 @@ class EncodeStage:
 
     async def _go_raw(self, segment: Segment, event: SegmentEvent, cause: str) -> Segment:
         named = segment.evolve(cause=cause, encoder="")
-        artifacts = await self._write_manifest(named, Form.RAW, segment.duration_ms)
+        seal = self._parcel(named).seal
+        artifacts = await asyncio.to_thread(seal, Form.RAW, ["raw"], segment.duration_ms)
         raw = await self._journal.move_segment(
             segment.id, event, cause=cause, encoder="", artifacts=artifacts
         )
@@ -195,58 +239,12 @@ class EncodeStage:
             log.info("segment.empty", **segment.log_context())
         return raw
 
-    async def _write_manifest(
-        self, segment: Segment, form: Form, duration_ms: int
-    ) -> tuple[Any, ...]:
-        home = self._segments / segment.folder
-        roles = ["raw"] if form is Form.RAW else ["clip", "thumbnail"]
-        if form is Form.CLIP and self._policy.keeps_raw(segment):
-            roles.insert(0, "raw")
-        session = self._journal.owner(segment)
-        recording = self._journal.source(segment)
+    def _parcel(self, segment: Segment) -> Parcel:
         preamble = preambles.of(self._spool, segment)
-        opening = preamble.path if preamble else None
-
-        def write() -> tuple[Any, ...]:
-            names = {"raw": _make_playable(home, opening)} if "raw" in roles else {}
-            artifacts = [manifest.artifact(home, role, names.get(role, "")) for role in roles]
-            described = manifest.compose(
-                session,
-                recording,
-                segment,
-                form=form,
-                artifacts=artifacts,
-                duration_ms=duration_ms,
-                preamble_length=opening.stat().st_size if opening else 0,
-            )
-            return (*artifacts, manifest.write(home, described))
-
-        return await asyncio.to_thread(write)
-
-
-def _publish_clip(clip: Clip, home: Path) -> None:
-    for path, role in ((clip.path, "clip"), (clip.thumbnail, "thumbnail")):
-        path.chmod(0o600)  # whatever the umask of the program that made it
-        disk.publish(path, home / manifest.FILE_NAMES[role])
-
-
-def _make_playable(home: Path, preamble: Path | None) -> str:
-    """The name of the file that goes up raw: the body, behind its preamble where it has one."""
-    body = manifest.FILE_NAMES["raw"]
-    if preamble is None:
-        return body
-    disk.concatenate(home / manifest.PLAYABLE, preamble, home / body)
-    return manifest.PLAYABLE
-
-
-def _in_the_recording(clip: Clip, segment: Segment, preamble: Preamble) -> tuple[Damage, ...]:
-    """What the encoder named as damaged, counted from the recording's beginning."""
-    shift = segment.start - (preamble.path.stat().st_size if preamble.path else 0)
-    return tuple(
-        replace(
-            place,
-            start=max(segment.start, place.start + shift),
-            end=max(segment.start, place.end + shift),
+        return Parcel(
+            session=self._journal.owner(segment),
+            recording=self._journal.source(segment),
+            segment=segment,
+            home=self._segments / segment.folder,
+            preamble=preamble.path if preamble else None,
         )
-        for place in clip.damage
-    )

@@ -9,18 +9,16 @@ on disk when it ends well, and gone when it does not.
 from __future__ import annotations
 
 import argparse
-import hashlib
-import os
 import sys
 from itertools import chain
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from kasm_recd.errors import RecdError
-from kasm_recd.guacamole import preamble
 from kasm_recd.guacamole.display import Display
 from kasm_recd.guacamole.instructions import Instruction, read
-from kasm_recd.workers.files import created, opened, pieces
+from kasm_recd.workers.files import opened, pieces
+from kasm_recd.workers.following import write_following
 from kasm_recd.workers.program import answer
 
 if TYPE_CHECKING:
@@ -39,17 +37,10 @@ def replay(body: Path, following: Path, *, before: Path | None = None) -> dict[s
     What is damaged is passed over, as everywhere. Raises NoTime and OSError.
     """
     display = Display()
-    with created(following) as target:
-        sync = _play(display, _pieces(before, body))
-        if sync is None:
-            raise NoTime(f"{body} holds no sync, and no preamble was given")
-        digest, length = hashlib.sha256(), 0
-        with os.fdopen(os.dup(target), "wb") as file:
-            for instruction in preamble.write(display, sync):
-                digest.update(instruction)
-                length += file.write(instruction)
-        os.fsync(target)
-    return {"length": length, "sha256": digest.hexdigest(), "timestamp": int(sync[0])}
+    sync = _play(display, _pieces(before, body))
+    if sync is None:
+        raise NoTime(f"{body} holds no sync, and no preamble was given")
+    return write_following(display, sync, following)
 
 
 def _pieces(before: Path | None, body: Path) -> Iterable[bytes]:

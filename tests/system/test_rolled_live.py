@@ -88,6 +88,9 @@ def test_a_live_recording_is_stored_and_handed_back_while_guacd_writes(
     firsts = [each.manifest["segment"]["first_sync"] for each in found]
     lasts = [each.manifest["segment"]["last_sync"] for each in found]
     assert firsts[1:] == lasts[:-1]
+    made = daemon.events("preamble.made")
+    assert len(made) >= 3
+    assert not [event for event in made if "cpu_s" in event], "replayed, though encoded natively"
     assert daemon.stop() == 0
 
 
