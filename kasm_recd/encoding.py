@@ -3,7 +3,8 @@
 Takes segments from the queue's slots, gives each attempt a folder of its own, and publishes what
 the encoder made: clip, thumbnail, and last the manifest. A manifest that already lies in the
 segment's folder was made by an attempt that a crash cut off before the journal heard of it; it is
-adopted. A segment that does not begin its recording waits for its preamble.
+adopted. A segment that does not begin its recording waits for its preamble; one whose cut looked at
+its ends alone is surveyed first.
 """
 
 from __future__ import annotations
@@ -18,6 +19,7 @@ from kasm_recd.encoder import Job, choose
 from kasm_recd.errors import ClipRejected, OperatorError, RecdError, Retried
 from kasm_recd.log import get_logger
 from kasm_recd.segment import Damage, Form, Segment, SegmentEvent, SegmentState
+from kasm_recd.surveying import unread
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
@@ -27,6 +29,7 @@ if TYPE_CHECKING:
     from kasm_recd.journal import Journal
     from kasm_recd.preambles import Preamble
     from kasm_recd.process import ChildId
+    from kasm_recd.surveying import Surveyor
 
 log = get_logger(__name__)
 
@@ -57,6 +60,7 @@ class EncodeStage:
         journal: Journal,
         spool: Path,
         encoders: Mapping[str, Encoder],
+        surveyor: Surveyor,
         policy: EncodePolicy,
         on_ready: Callable[[Segment], None],
         on_again: Callable[[Segment], None],
@@ -68,6 +72,7 @@ class EncodeStage:
         self._segments = spool / "segments"
         self._attempts = spool / "attempts"
         self._encoders = encoders
+        self._surveyor = surveyor
         self._policy = policy
         self._on_ready = on_ready
         self._on_again = on_again
@@ -82,14 +87,19 @@ class EncodeStage:
         preamble = preambles.of(self._spool, segment)
         if preamble is None:
             return  # it is offered again when that is there
+        if not segment.contents.surveyed and segment.encode_attempts < self._policy.attempts:
+            segment = await self._survey(segment, preamble)
+            if not segment.contents.surveyed:
+                self._on_again(segment)
+                return
         if preamble.cause:
             ready = await self._go_raw(
                 segment, SegmentEvent.GIVE_UP, f"no preamble: {preamble.cause}"
             )
-        elif segment.contents.empty:
-            ready = await self._go_raw(segment, SegmentEvent.EMPTY, "empty")
         elif segment.encode_attempts >= self._policy.attempts:
             ready = await self._go_raw(segment, SegmentEvent.GIVE_UP, segment.cause or "gave up")
+        elif segment.contents.empty:
+            ready = await self._go_raw(segment, SegmentEvent.EMPTY, "empty")
         else:
             outcome = await self._attempt(segment, preamble)
             if outcome.state is SegmentState.SEALED:
@@ -97,6 +107,13 @@ class EncodeStage:
                 return
             ready = outcome
         self._on_ready(ready)
+
+    async def _survey(self, segment: Segment, preamble: Preamble) -> Segment:
+        try:
+            return await self._surveyor.survey(segment, preamble)
+        except (Retried, OperatorError, OSError) as error:
+            changes = self._after_failure(segment, error)
+            return await self._journal.update_segment(segment.id, **changes)
 
     async def _attempt(self, segment: Segment, preamble: Preamble) -> Segment:
         moved = await self._journal.move_segment(segment.id, SegmentEvent.ENCODE)
@@ -158,7 +175,11 @@ class EncodeStage:
         return {"encoder": clip.encoder, "artifacts": artifacts, "cause": ""}
 
     async def _put_back(self, segment: Segment, error: RecdError | OSError) -> Segment:
-        """The segment waits for its next attempt; a full disk is not the segment's fault."""
+        changes = self._after_failure(segment, error)
+        return await self._journal.move_segment(segment.id, SegmentEvent.FAILED, **changes)
+
+    def _after_failure(self, segment: Segment, error: RecdError | OSError) -> dict[str, Any]:
+        """When it is tried again; a full disk is not the segment's fault."""
         full = disk.says_full(error)
         if full:
             self._on_full()
@@ -166,13 +187,6 @@ class EncodeStage:
         wait = self._policy.back_off_s * 4 ** max(0, attempts - 1)
         if attempts >= self._policy.attempts:
             wait = 0  # nothing is tried again: it goes up raw
-        back = await self._journal.move_segment(
-            segment.id,
-            SegmentEvent.FAILED,
-            encode_attempts=attempts,
-            cause=str(error),
-            next_attempt_at=self._now() + wait,
-        )
         log.warning(
             "segment.encode_failed",
             error=str(error),
@@ -181,9 +195,15 @@ class EncodeStage:
             disk_full=full,
             **segment.log_context(),
         )
-        return back
+        return {
+            "encode_attempts": attempts,
+            "cause": str(error),
+            "next_attempt_at": self._now() + wait,
+        }
 
     async def _go_raw(self, segment: Segment, event: SegmentEvent, cause: str) -> Segment:
+        if not segment.contents.surveyed:
+            segment = unread(segment)
         named = segment.evolve(cause=cause, encoder="")
         artifacts = await self._write_manifest(named, Form.RAW, segment.duration_ms)
         raw = await self._journal.move_segment(
