@@ -11,10 +11,11 @@ from __future__ import annotations
 
 import asyncio
 import secrets
+import time
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any, Literal
 
-from kasm_recd import disk, manifest, preambles
+from kasm_recd import disk, manifest, metrics, preambles
 from kasm_recd.encoder import Job, choose
 from kasm_recd.errors import ClipRejected, OperatorError, RecdError, Retried
 from kasm_recd.log import get_logger
@@ -124,7 +125,9 @@ class EncodeStage:
             changes = await self._adopt(moved)
             if changes is None:
                 await asyncio.to_thread(folder.mkdir, mode=0o700)
+                begun = time.monotonic()
                 changes = await self._encode(moved, preamble, folder, attempt)
+                _count(moved, time.monotonic() - begun)
         except (Retried, OperatorError, OSError) as error:
             await self._journal.end_attempt(attempt, "failed", str(error))
             return await self._put_back(moved, error)
@@ -187,6 +190,7 @@ class EncodeStage:
         wait = self._policy.back_off_s * 4 ** max(0, attempts - 1)
         if attempts >= self._policy.attempts:
             wait = 0  # nothing is tried again: it goes up raw
+        metrics.count("kasm_recd_encodes_total", outcome="failed")
         log.warning(
             "segment.encode_failed",
             error=str(error),
@@ -209,6 +213,7 @@ class EncodeStage:
         raw = await self._journal.move_segment(
             segment.id, event, cause=cause, encoder="", artifacts=artifacts
         )
+        metrics.count("kasm_recd_segments_raw_total", cause=str(event))
         if event is SegmentEvent.GIVE_UP:
             log.error("segment.gave_up", cause=cause, **segment.log_context())
         else:
@@ -242,6 +247,12 @@ class EncodeStage:
             return (*artifacts, manifest.write(home, described))
 
         return await asyncio.to_thread(write)
+
+
+def _count(segment: Segment, seconds: float) -> None:
+    metrics.count("kasm_recd_encodes_total", outcome="encoded")
+    metrics.count("kasm_recd_encode_seconds_total", seconds)
+    metrics.count("kasm_recd_encoded_recorded_seconds_total", segment.duration_ms / 1000)
 
 
 def _publish_clip(clip: Clip, home: Path) -> None:

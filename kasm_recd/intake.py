@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 import json
 import re
-from typing import TYPE_CHECKING, Any, Final
+from typing import TYPE_CHECKING, Any, Final, Protocol
 
 from kasm_recd import disk
 from kasm_recd.log import get_logger
@@ -34,6 +34,19 @@ METADATA: Final = (
 OPEN: Final = (RecordingState.GROWING, RecordingState.FINISHED, RecordingState.DRAINED)
 
 
+class Watch(Protocol):
+    """What hears of recordings that come and go; see :class:`kasm_recd.guard.Guard`."""
+
+    async def appeared(self, recording: Recording) -> None:
+        """A recording is new."""
+
+    async def lost(self, recording: Recording, loss: Loss) -> None:
+        """A recording, as it was known, is gone."""
+
+    async def taken(self, scan: Scan) -> None:
+        """All of a scan was taken in."""
+
+
 class Intake:
     """Keeps the journal's recordings in line with what lies in the folder."""
 
@@ -43,11 +56,13 @@ class Intake:
         journal: Journal,
         on_finished: Callable[[Recording], None],
         on_growing: Callable[[Recording, int], None] = lambda _recording, _size: None,
+        watch: Watch | None = None,
         now: Callable[[], float],
     ) -> None:
         self._journal = journal
         self._on_finished = on_finished
         self._on_growing = on_growing
+        self._watch = watch
         self._now = now
         #: Why the folder cannot be used, after the last scan.
         self.folder_error: str | None = None
@@ -74,6 +89,8 @@ class Intake:
             recording = await self._judge(recording, sighting)
             if recording.state is RecordingState.GROWING:
                 self._on_growing(recording, sighting.size)
+        if self._watch is not None:
+            await self._watch.taken(scan)
 
     def _note_folder(self, error: str | None) -> None:
         if error != self.folder_error:
@@ -100,6 +117,8 @@ class Intake:
             size=sighting.size,
             **recording.log_context(),
         )
+        if self._watch is not None:
+            await self._watch.appeared(recording)
         return recording
 
     async def _update(self, recording: Recording, sighting: Sighting) -> Recording:
@@ -115,7 +134,12 @@ class Intake:
 
     async def _judge(self, recording: Recording, sighting: Sighting) -> Recording:
         if sighting.grew_again and recording.state is not RecordingState.GROWING:
-            log.warning("recording.reopened", size=sighting.size, **recording.log_context())
+            log.warning(
+                "recording.reopened",
+                kasm_id=self._journal.owner(recording).kasm_id,
+                size=sighting.size,
+                **recording.log_context(),
+            )
             return await self._journal.move_recording(recording.id, RecordingEvent.REOPEN)
         if sighting.finished and recording.state is RecordingState.GROWING:
             finished = await self._journal.move_recording(
@@ -126,6 +150,7 @@ class Intake:
             )
             log.info(
                 "recording.finished",
+                kasm_id=self._journal.owner(recording).kasm_id,
                 evidence=sighting.finished,
                 size=sighting.size,
                 **recording.log_context(),
@@ -145,12 +170,15 @@ class Intake:
         await self._journal.move_recording(recording_id, RecordingEvent.LOSE)
         log.critical(
             "recording.lost",
+            kasm_id=self._journal.owner(recording).kasm_id,
             loss=loss,
             consumed=recording.consumed,
             hint="What was written after the last cut is gone. Nobody but kasm-recd may remove, "
             "truncate or overwrite recordings.",
             **recording.log_context(),
         )
+        if self._watch is not None:
+            await self._watch.lost(recording, loss)
 
     async def _session_of(self, path: Path) -> Session:
         """The session that announced this name, or one made from the file's own metadata."""
@@ -160,13 +188,13 @@ class Intake:
                 return session
         name = RECONNECT.sub("", path.name)
         metadata = await asyncio.to_thread(_read_metadata, path.with_name(f"{name}.json"))
-        if not metadata:
-            log.warning("recording.unannounced", path=str(path))
         announced = isinstance(metadata.get("kasm_id"), str) and bool(metadata["kasm_id"])
         fields: dict[str, Any] = {key: _text(metadata.get(key, "")) for key in METADATA}
         # A folder may hold the name of another folder's recording: the path tells them apart.
         given = metadata["kasm_id"] if announced else f"unannounced:{path.with_name(name)}"
         kasm_id = _text(given)
+        if not metadata:
+            log.warning("recording.unannounced", kasm_id=kasm_id, path=str(path))
         known = self._journal.session(kasm_id)
         if known is not None:
             return known

@@ -16,8 +16,8 @@ import shutil
 from pathlib import Path
 from typing import TYPE_CHECKING, Final
 
-from kasm_recd import disk, preambles, sidecar
-from kasm_recd.log import get_logger
+from kasm_recd import disk, metrics, preambles, sidecar
+from kasm_recd.log import about, get_logger
 from kasm_recd.segment import RecordingEvent, RecordingState, SegmentEvent, SegmentState
 
 if TYPE_CHECKING:
@@ -93,6 +93,10 @@ class Retention:
         await self._journal.prune(before=self._now() - REMEMBER_S)
 
     async def _try_to_remove(self, recording: Recording) -> None:
+        with about(kasm_id=self._journal.owner(recording).kasm_id):
+            await self._remove_or_tell(recording)
+
+    async def _remove_or_tell(self, recording: Recording) -> None:
         try:
             await self.remove(recording)
         except OSError:
@@ -152,6 +156,7 @@ class Retention:
         session = self._journal.owner(segment)
         names = await asyncio.to_thread(lambda: sorted(p.name for p in folder.glob("*")))
         await self._journal.move_segment(segment.id, SegmentEvent.EXPIRE)
+        metrics.count("kasm_recd_segments_expired_total")
         await asyncio.to_thread(self._delete, segment)
         for name in names:
             log.critical(

@@ -20,7 +20,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from kasm_recd import disk, process, sidecar
+from kasm_recd import disk, metrics, process, sidecar
 from kasm_recd.cuts import (
     Cut,
     Seen,
@@ -142,6 +142,8 @@ class Segmenter:
         seen = await self._look(recording)
         segment = await self._adopt(recording) or await self._seal(recording, seen)
         if segment is not None:
+            metrics.count("kasm_recd_segments_sealed_total")
+            metrics.count("kasm_recd_segments_sealed_bytes_total", segment.length)
             log.info("segment.sealed", length=segment.length, **segment.log_context())
             self._on_sealed(segment)
         await self._go_on(recording_id, seen, cut=segment is not None)

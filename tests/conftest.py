@@ -7,6 +7,7 @@ pytest_plugins: list[str] = [
     "tests.fixtures_daemon",
     "tests.fixtures_daemon",
     "tests.fixtures_guacd",
+    "tests.fixtures_log",
     "tests.fixtures_live_guacd",
     "tests.fixtures_watcher",
     "tests.fixtures_process",

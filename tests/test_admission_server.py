@@ -249,6 +249,12 @@ async def test_a_bad_request_is_answered_with_the_field(
     assert daemon.sessions == {}
 
 
+async def test_a_bad_request_is_logged_with_the_session_it_names(daemon: Daemon) -> None:
+    with structlog.testing.capture_logs() as logged:
+        await daemon.ask(content={"kasm_id": "k1"})
+    assert [line["kasm_id"] for line in logged] == ["k1"]
+
+
 async def test_unknown_fields_are_passed_over_and_logged(daemon: Daemon) -> None:
     with structlog.testing.capture_logs() as logged:
         status, _ = await daemon.admit(zone="eu")

@@ -31,6 +31,7 @@ AGAINST: list[tuple[dict[str, object], Reason]] = [
     ({"recording_dir_error": "bad"}, Reason.RECORDING_DIR_UNUSABLE),
     ({"storage_error": "bad"}, Reason.STORAGE_UNCONFIGURED),
     ({"encoder_error": "bad"}, Reason.ENCODER_MISSING),
+    ({"unrecorded_error": "bad"}, Reason.SESSIONS_UNRECORDED),
     ({"at": NOW - MAX_FACTS_AGE_S - 0.001}, Reason.FACTS_STALE),
     ({"at": NOW + 0.001}, Reason.FACTS_STALE),
     ({"at": NAN}, Reason.FACTS_STALE),
@@ -107,6 +108,7 @@ def test_the_reasons_are_stable() -> None:
         "recording_dir_unusable",
         "storage_unconfigured",
         "encoder_missing",
+        "sessions_unrecorded",
         "journal_corrupt",
         "staged_session",
         "draining",
@@ -143,6 +145,7 @@ any_facts = st.builds(
     recording_dir_error=errors,
     storage_error=errors,
     encoder_error=errors,
+    unrecorded_error=errors,
     draining=st.booleans(),
 )
 
@@ -160,6 +163,7 @@ def all_is_well(facts: Facts) -> bool:
                 facts.recording_dir_error,
                 facts.storage_error,
                 facts.encoder_error,
+                facts.unrecorded_error,
             )
         )
         and NOW - 5 <= facts.at <= NOW

@@ -11,31 +11,16 @@ import sys
 from typing import TYPE_CHECKING, Any
 
 import pytest
-import structlog
 from hypothesis import given
 from hypothesis import strategies as st
 
 from kasm_recd import log
 from kasm_recd.errors import IllegalMove, StoreRefused
+from tests.fixtures_log import SECRET, logging_restored
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
-
-SECRET = 'wJalr"XUtnFEMI\\K7'  # noqa: S105 - with characters that JSON escapes
-
-
-@contextlib.contextmanager
-def logging_restored() -> Iterator[None]:
-    root, ours = logging.getLogger(), logging.getLogger("kasm_recd")
-    before = root.handlers[:], root.level, ours.level, logging.raiseExceptions
-    concealed = set(log._concealed)
-    try:
-        yield
-    finally:
-        root.handlers[:], root.level, ours.level, logging.raiseExceptions = before
-        log._concealed.clear()
-        log._concealed.update(concealed)
-        structlog.reset_defaults()
+    from pathlib import Path
 
 
 @pytest.fixture
@@ -180,12 +165,14 @@ def test_a_stream_that_cannot_be_written_raises_nothing_into_the_caller(
     assert capsys.readouterr().err == ""
 
 
-def test_lines_for_the_journal_begin_with_their_priority() -> None:
+def test_lines_for_a_journal_whose_socket_is_away_begin_with_their_priority(
+    tmp_path: Path,
+) -> None:
     ours, journals = socket.socketpair(socket.AF_UNIX, socket.SOCK_STREAM)
     with logging_restored(), ours, journals, ours.makefile("w", encoding="utf-8") as stream:
         status = os.fstat(stream.fileno())
         environ = {"JOURNAL_STREAM": f"{status.st_dev}:{status.st_ino}"}
-        log.configure("debug", stream=stream, environ=environ)
+        log.configure("debug", stream=stream, environ=environ, journal=tmp_path / "none")
         logger = log.get_logger("x")
         for level in ("debug", "info", "warning", "error", "critical"):
             getattr(logger, level)("some.event")

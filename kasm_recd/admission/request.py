@@ -40,6 +40,8 @@ class BadRequest(ValueError):
     def __init__(self, field: str, message: str) -> None:
         super().__init__(message)
         self.field = field
+        #: The session, where the request got so far as to name one.
+        self.kasm_id = ""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -83,6 +85,14 @@ def parse(body: bytes) -> AdmissionRequest:
         raise BadRequest("", "the body is not a JSON object")
     if not (kasm_id := _text(fields, "kasm_id", KASM_ID_LENGTH)):
         raise BadRequest("kasm_id", "it is missing or empty")
+    try:
+        return _checked(kasm_id, fields)
+    except BadRequest as error:
+        error.kasm_id = kasm_id
+        raise
+
+
+def _checked(kasm_id: str, fields: dict[str, Any]) -> AdmissionRequest:
     return AdmissionRequest(
         kasm_id=kasm_id,
         record_sessions=_flag(fields, "record_sessions"),

@@ -29,6 +29,7 @@ class Reason(StrEnum):
     RECORDING_DIR_UNUSABLE = "recording_dir_unusable"
     STORAGE_UNCONFIGURED = "storage_unconfigured"
     ENCODER_MISSING = "encoder_missing"
+    SESSIONS_UNRECORDED = "sessions_unrecorded"  # guacd lives on without a recording
     DISK_FREE_LOW = "disk_free_low"  # folder, available, min_free (bytes)
     DISK_USED_HIGH = "disk_used_high"  # folder, used_fraction, disk_limit
     NAME_IN_USE = "name_in_use"  # recording_name
@@ -62,6 +63,7 @@ class Facts:
     recording_dir_error: str | None = None
     storage_error: str | None = None
     encoder_error: str | None = None
+    unrecorded_error: str | None = None
     draining: bool = False
 
 
@@ -110,6 +112,7 @@ def parts(facts: Facts, now: float) -> dict[str, str]:
         "recording_dir": facts.recording_dir_error,
         "storage": facts.storage_error,
         "encoder": facts.encoder_error,
+        "guacd": facts.unrecorded_error,
     }
     disk = _disk_low(facts, now) or _disk_used(facts, now)
     stale = _stale(facts, now)
@@ -133,6 +136,7 @@ def _errors(facts: Facts, _now: float) -> Decision | None:
         (Reason.RECORDING_DIR_UNUSABLE, facts.recording_dir_error),
         (Reason.STORAGE_UNCONFIGURED, facts.storage_error),
         (Reason.ENCODER_MISSING, facts.encoder_error),
+        (Reason.SESSIONS_UNRECORDED, facts.unrecorded_error),
     ):
         if error is not None:
             return Decision(reason, error)

@@ -13,19 +13,32 @@ ALWAYS: Final[dict[str, str]] = {
     "module": "The part of the program that says it.",
 }
 
+#: Any line may have these.
+OFTEN: Final[dict[str, str]] = {
+    "kasm_id": "The session, on every line about one, whatever part says it.",
+    "lines_dropped": "How many lines before this one the journal did not take (natively only).",
+}
+
 FIELDS: Final[dict[str, str]] = {
+    "allowed_at": "When the session was allowed, in Unix seconds.",
+    "address": "host:port.",
     "announced": "Whether a broker had asked for the session.",
+    "at": "When it was noted, in Unix seconds.",
     "attempt": "Number of the request, from 1.",
     "attempts": "Failed attempts so far.",
     "available": "Bytes free for the daemon.",
     "ballast": "Bytes kept back for a full disk.",
+    "breach": "never_appeared, deleted, shrunk, replaced, stalled or torn.",
     "busy": "Segments that were being worked on when the daemon last ended.",
+    "by": "recorded or operator.",
     "cause": "Why a segment is stored raw; empty for a clip.",
     "clip": "Destination and key of the clip.",
     "clip_bytes": "Size of the stored clip.",
+    "command": "The program that was run.",
     "consumed": "Bytes of the recording that were cut.",
     "cpu_s": "CPU seconds that it took.",
     "damage": "Damaged stretches in the segment.",
+    "detail": "The file and what was seen of it, in a sentence.",
     "destination": "Bucket or folder.",
     "disk_full": "Whether a full disk was the reason; such an attempt does not count.",
     "encoder": "Which encoder made the clip.",
@@ -44,7 +57,6 @@ FIELDS: Final[dict[str, str]] = {
     "from_seal_s": "Seconds from the cut to the proof.",
     "heeded": "Whether the second conditional write was refused, as it should be.",
     "hint": "What to do.",
-    "kasm_id": "The session.",
     "key": "Object key.",
     "length": "Bytes of the segment's body, or of the preamble.",
     "loss": "vanished, shrunk or replaced.",

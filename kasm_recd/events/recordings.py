@@ -16,7 +16,7 @@ EVENTS: Final = (
     Event(
         "recording.unannounced",
         "warning",
-        ("path",),
+        ("kasm_id", "path"),
         "A recording appeared that no broker had asked for. It is kept and uploaded all the same, "
         "without the session's names.",
         "Make the broker ask for admission and use the recording_name it is given, or put a "
@@ -32,13 +32,13 @@ EVENTS: Final = (
     Event(
         "recording.finished",
         "info",
-        (*RECORDING, "evidence", "size"),
+        (*RECORDING, "kasm_id", "evidence", "size"),
         "guacd closed the recording; its last part is cut now.",
     ),
     Event(
         "recording.reopened",
         "warning",
-        (*RECORDING, "size"),
+        (*RECORDING, "kasm_id", "size"),
         "A recording that counted as finished grew again, or is in use after all; it is cut on.",
     ),
     Event(
@@ -57,7 +57,7 @@ EVENTS: Final = (
     Event(
         "recording.lost",
         "critical",
-        (*RECORDING, "loss", "consumed", "hint"),
+        (*RECORDING, "kasm_id", "loss", "consumed", "hint"),
         "A recording vanished, shrank or was replaced. What was cut of it is safe, what came "
         "after the last cut is gone.",
         "Find out who removes, truncates or overwrites files in the recording folder: cron jobs, "

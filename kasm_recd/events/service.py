@@ -47,6 +47,20 @@ EVENTS: Final = (
     ),
     Event("settings.reloaded", "info", ("valid",), "The settings were read again, after SIGHUP."),
     Event(
+        "metrics.listening",
+        "info",
+        ("address",),
+        "Prometheus is answered on a TCP address.",
+    ),
+    Event(
+        "metrics.unavailable",
+        "error",
+        ("address", "error"),
+        "The address for Prometheus cannot be had; it is tried again every second, and all else "
+        "goes on.",
+        "Free the address or choose another with metrics_listen.",
+    ),
+    Event(
         "recorder.restarting",
         "critical",
         (*ERROR, "exception"),

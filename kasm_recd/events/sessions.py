@@ -24,9 +24,58 @@ EVENTS: Final = (
     Event(
         "admission.bad_request",
         "warning",
-        ("field", "error"),
+        ("kasm_id", "field", "error"),
         "A request for admission could not be understood; it was answered with 400, which is a no.",
         "Correct the broker: the field named here is missing or wrong.",
+    ),
+    Event(
+        "session.unrecorded",
+        "critical",
+        ("kasm_id", "breach", "detail", "at", "hint"),
+        "A session that was to be recorded is not: its recording did not appear in time, was "
+        "deleted, shrunk or replaced, or stands still on a full disk. guacd lets the session go "
+        "on. Recorded sessions are refused until a recording appears again.",
+        "End the session (`on_breach` can do it), and find out what the detail names: rights and "
+        "room of the recording folder, and who else writes there. Once that is done, "
+        "`kasm-recd settle KASM_ID` takes sessions again at once.",
+    ),
+    Event(
+        "session.watch_lapsed",
+        "info",
+        ("allowed_at",),
+        "A session that was allowed before the machine or the daemon was away for long is no "
+        "longer waited for.",
+    ),
+    Event(
+        "recording.torn",
+        "critical",
+        ("kasm_id", "breach", "detail", "at"),
+        "A cut found an instruction that is not whole: a write of guacd's failed, or something "
+        "that a user typed or showed broke it. It is said once a recording and refuses nobody, "
+        "since any user could cause it.",
+        "See whether the disk under recording_dir was full at the time. The clip's manifest names "
+        "the damage; the stored bytes are what guacd wrote.",
+    ),
+    Event(
+        "breach.settled",
+        "warning",
+        ("kasm_id", "breach", "by"),
+        "A breach no longer speaks against further sessions: a recording appeared or goes on "
+        "(recorded), or somebody said so (operator).",
+    ),
+    Event(
+        "breach.command_done",
+        "info",
+        ("kasm_id", "breach", "command"),
+        "The command `on_breach` was run.",
+    ),
+    Event(
+        "breach.command_failed",
+        "error",
+        ("kasm_id", "breach", "command", "error"),
+        "The command `on_breach` could not be run, failed, or ran for more than 30 s and was "
+        "killed. It is not run again for this breach.",
+        "Run it by hand, as the daemon's user and inside its sandbox, with KASM_ID and BREACH set.",
     ),
     Event(
         "admission.unknown_fields",

@@ -19,14 +19,18 @@ from typing import TYPE_CHECKING, Final
 import numpy as np
 
 from kasm_recd.guacamole import limits
-from kasm_recd.guacamole.compositing import CLEAR, OPERATORS, OVER, composite
+from kasm_recd.guacamole.compositing import CLEAR, OPERATORS, OVER, composite, is_opaque
 from kasm_recd.guacamole.geometry import NOWHERE, Rect
+from kasm_recd.guacamole.inks import Colour, Drawing, Held
 from kasm_recd.guacamole.limits import Undrawable
+from kasm_recd.guacamole.waiting import Surface
 
 if TYPE_CHECKING:
     from collections.abc import Callable
 
     from kasm_recd.guacamole.compositing import Operator
+    from kasm_recd.guacamole.inks import Ink, Past
+    from kasm_recd.guacamole.pictures import Picture
     from kasm_recd.guacamole.pixels import Words
     from kasm_recd.guacamole.transfers import Transfer
 
@@ -38,6 +42,7 @@ class Budget:
 
     def __init__(self, pixels: int = limits.TOTAL_PIXELS) -> None:
         self._left = pixels
+        self.held = Held()
 
     def exchange(self, old: int, new: int) -> None:
         """A canvas of ``old`` pixels becomes one of ``new``. Raises Undrawable."""
@@ -57,7 +62,6 @@ class Canvas:
         self.width = 0
         self.height = 0
         self.grows = grows
-        self.words: Words = np.zeros((0, 0), np.uint32)
         self.drawn = NOWHERE
         self.path: list[Rect] = []
         self.operator = OVER
@@ -65,12 +69,21 @@ class Canvas:
         self.operator_after_reset = OVER
         self.saved: list[Operator] = []
         self._budget = budget
+        self._surface = Surface(budget.held)
 
     @property
     def area(self) -> Rect:
         """All pixels of the canvas."""
-        rows, columns = self.words.shape
-        return Rect(0, 0, columns, rows)
+        return self._surface.area
+
+    @property
+    def words(self) -> Words:
+        """The pixels, all drawn; they may be changed until something else is done with it."""
+        return self._surface.words
+
+    def look(self, part: Rect) -> Words:
+        """The pixels of ``part``, all drawn; to be read at once."""
+        return self._surface.look(part)
 
     def resize(self, width: int, height: int) -> Rect:
         """Give it another size. Raises Undrawable and changes nothing if that is refused."""
@@ -79,8 +92,8 @@ class Canvas:
         limits.check_canvas(width, height)
         changed = NOWHERE
         rows, columns = (-(-length // _STEP) * _STEP for length in (height, width))
-        if (rows, columns) != self.words.shape:
-            self._budget.exchange(self.words.size, rows * columns)
+        if (columns, rows) != self.area[2:]:
+            self._budget.exchange(self.area.area, rows * columns)
             changed = self._move_to(np.zeros((rows, columns), np.uint32), width, height)
             self.operator_after_reset = self.operator
         self.reset()
@@ -89,8 +102,8 @@ class Canvas:
 
     def release(self) -> None:
         """Give the pixels back; the canvas is empty afterwards."""
-        self._budget.exchange(self.words.size, 0)
-        self.words = np.zeros((0, 0), np.uint32)
+        self._budget.exchange(self.area.area, 0)
+        self._surface.replace(np.zeros((0, 0), np.uint32))
         self.width = self.height = 0
         self.drawn = NOWHERE
 
@@ -133,11 +146,14 @@ class Canvas:
 
     def fill(self, colour: np.uint32) -> Rect:
         """Fill the path, which is closed then but not forgotten."""
+        if len(self.path) == 1 and self.operator is OVER:
+            self.path_is_closed = True
+            return self._wait(self.path[0], Colour(colour, is_opaque(colour)), 0, 0)
         return self._fill(lambda _shape: colour)
 
     def fill_with(self, tile: Canvas) -> Rect:
         """As :meth:`fill`, with ``tile`` repeated in both directions from the upper left corner."""
-        words = tile.words
+        words = tile.look(tile.area)
         if not words.size:
             raise Undrawable("a fill with a layer that has no pixels")
         rows, columns = words.shape
@@ -154,6 +170,12 @@ class Canvas:
         self._grow_to(Rect.sized(x, y, columns, rows))
         return self._place(picture, x, y)
 
+    def draw_later(self, picture: Picture, x: int, y: int) -> Rect:
+        """As :meth:`draw`, with a picture that is decoded when it is looked at; OVER alone."""
+        whole = Rect.sized(x, y, picture.width, picture.height)
+        self._grow_to(whole)
+        return self._wait(whole.cut_to(self.area), picture, x, y)
+
     def copy(self, source: Canvas, part: Rect, x: int, y: int) -> Rect:
         """Draw ``part`` of ``source``, which may be this canvas, at (x, y)."""
         part = part.ended_by(source.area)
@@ -161,10 +183,20 @@ class Canvas:
             return NOWHERE
         self._grow_to(Rect.sized(x, y, part.width, part.height))
         inside = part.cut_to(source.area)
-        picture = source.words[inside.within]
+        right, down = x - part.left, y - part.top
+        place = inside.moved(right, down).cut_to(self.area)
+        if self.operator is OVER and not place.empty:
+            past = source.past(place.moved(-right, -down))
+            if past is not None:
+                return self._wait(place, past, right, down)
+        picture = source.look(inside)
         if source is self:
             picture = picture.copy()
-        return self._place(picture, x + inside.left - part.left, y + inside.top - part.top)
+        return self._place(picture, inside.left + right, inside.top + down)
+
+    def past(self, part: Rect) -> Past | None:
+        """What ``part`` looks like now; None where something shines through it."""
+        return self._surface.past(part)
 
     def transfer(self, source: Canvas, part: Rect, x: int, y: int, function: Transfer) -> Rect:
         """Combine ``part`` of ``source`` with what is at (x, y), bit by bit, whatever the operator.
@@ -183,7 +215,7 @@ class Canvas:
         picture = np.full((place.height, place.width), CLEAR)
         if not inside.empty:
             at = inside.moved(-wanted.left, -wanted.top)
-            picture[at.within] = source.words[inside.within]
+            picture[at.within] = source.look(inside)
         self.words[place.within] = function(picture, self.words[place.within])
         self.drawn = self.drawn.joined(place)
         return place
@@ -210,15 +242,23 @@ class Canvas:
         """Take what lies inside both sizes along to ``words``; returns what may look different."""
         kept = self.drawn.cut_to(Rect(0, 0, min(self.width, width), min(self.height, height)))
         if not kept.empty:
-            words[kept.within] = self.words[kept.within]
+            words[kept.within] = self.look(kept)
         changed, self.drawn = self.drawn, kept
-        self.words = words
+        self._surface.replace(words)
         return changed
 
     def _place(self, picture: Words, x: int, y: int) -> Rect:
         rows, columns = picture.shape
         shape = Rect.sized(x, y, columns, rows).cut_to(self.area)
         return self._paint(shape, picture[shape.moved(-x, -y).within])
+
+    def _wait(self, place: Rect, ink: Ink | Past, x: int, y: int) -> Rect:
+        """Draw ``ink`` on ``place``, which lies on the canvas or is empty, when it is looked at."""
+        if place.empty:
+            return NOWHERE
+        self._surface.draw(Drawing(place, ink, x, y))
+        self.drawn = self.drawn.joined(place)
+        return place
 
     def _paint(self, shape: Rect, source: Words | np.uint32) -> Rect:
         """Draw ``source`` on ``shape``, which lies on the canvas or is empty."""

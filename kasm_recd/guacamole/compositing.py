@@ -12,16 +12,17 @@ from types import MappingProxyType
 from typing import TYPE_CHECKING, Final, TypeAlias
 
 import numpy as np
-from numpy.typing import NDArray
 
 from kasm_recd.guacamole.pixels import octets
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping
 
+    from numpy.typing import NDArray
+
     from kasm_recd.guacamole.pixels import Bytes, Words
 
-_Halves: TypeAlias = NDArray[np.uint16]
+_Halves: TypeAlias = "NDArray[np.uint16]"
 
 #: Rows are blended in strips of about this many pixels: the intermediate 16-bit arrays then stay
 #: in the processor's cache, and small, however large the picture is.
@@ -149,7 +150,12 @@ def composite_faded(target: Words, source: Words, alpha: int) -> None:
 def _all_opaque(source: Words | np.uint32) -> bool:
     if isinstance(source, np.ndarray):
         return opaque(source)
-    return bool(source & _ALPHA == _ALPHA)
+    return is_opaque(source)
+
+
+def is_opaque(colour: np.uint32) -> bool:
+    """Nothing shines through ``colour``."""
+    return bool(colour & _ALPHA == _ALPHA)
 
 
 def _strips(target: Words, source: Words | np.uint32) -> Iterator[tuple[Bytes, Bytes]]:

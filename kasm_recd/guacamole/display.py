@@ -7,17 +7,21 @@ those of https://guacamole.apache.org/doc/gug/protocol-reference.html.
 
 from __future__ import annotations
 
+from bisect import insort
 from collections import Counter
 from contextlib import contextmanager
+from functools import partial
+from operator import attrgetter
 from types import MappingProxyType
 from typing import TYPE_CHECKING, ClassVar, Final
 
 from kasm_recd.guacamole import limits
-from kasm_recd.guacamole.compositing import word
+from kasm_recd.guacamole.compositing import OVER, word
 from kasm_recd.guacamole.geometry import Rect
 from kasm_recd.guacamole.images import decode
 from kasm_recd.guacamole.layers import ROOT, Layer, Layers
 from kasm_recd.guacamole.limits import Undrawable, checked_number
+from kasm_recd.guacamole.pictures import Picture, header
 from kasm_recd.guacamole.pixels import octets
 from kasm_recd.guacamole.screen import Pointer, Screen
 from kasm_recd.guacamole.streams import ImageStream, MediaStream, Streams
@@ -64,6 +68,7 @@ class Display:
             if instruction.opcode not in UNSEEN:
                 self.ignored[instruction.opcode] += 1
             return
+        self._applied = instruction
         try:
             draw(self, instruction.args)
         except Undrawable as refusal:
@@ -82,9 +87,21 @@ class Display:
         return self._screen.take_changed()
 
     def _note(self, instruction: Instruction, reason: str) -> None:
+        """Name ``instruction`` in the damage, which is in the order of the stream."""
         if len(self.damage) < limits.DAMAGES:
             said = f"{instruction.opcode}: {reason}"
-            self.damage.append(Damage(instruction.start, instruction.end, "unsupported", said))
+            damage = Damage(instruction.start, instruction.end, "unsupported", said)
+            insort(self.damage, damage, key=attrgetter("start"))
+
+    def _draw_image(self, stream: ImageStream) -> Rect:
+        """Draw an image that has come, when it is looked at if that can wait."""
+        data = bytes(stream.data)
+        known = header(data) if stream.layer.operator is OVER else None
+        if known is None:
+            return stream.layer.draw(decode(data), stream.x, stream.y)
+        refused = partial(self._note, self._applied)
+        picture = Picture(data, known, self.layers.budget.held, refused)
+        return stream.layer.draw_later(picture, stream.x, stream.y)
 
     def _drawn(self, layer: Layer, changed: Rect) -> None:
         """``changed`` of ``layer`` looks different now."""
@@ -146,8 +163,7 @@ class Display:
         (index,) = _numbers(args, 1)
         stream = self.streams.end(index)
         if stream is not None:
-            changed = stream.layer.draw(decode(bytes(stream.data)), stream.x, stream.y)
-            self._drawn(stream.layer, changed)
+            self._drawn(stream.layer, self._draw_image(stream))
 
     def _img(self, args: tuple[bytes, ...]) -> None:
         stream, mask, index, mimetype, left, top = _take(args, 6)

@@ -46,6 +46,24 @@ class Rect(NamedTuple):
         """Index of these pixels in an array of rows."""
         return slice(self.top, self.bottom), slice(self.left, self.right)
 
+    def contains(self, other: Rect) -> bool:
+        """``other``, which is not empty, lies inside."""
+        return (
+            self.left <= other.left
+            and self.top <= other.top
+            and self.right >= other.right
+            and self.bottom >= other.bottom
+        )
+
+    def meets(self, other: Rect) -> bool:
+        """Both, not empty, have a pixel in common."""
+        return (
+            self.left < other.right
+            and other.left < self.right
+            and self.top < other.bottom
+            and other.top < self.bottom
+        )
+
     def moved(self, x: int, y: int) -> Rect:
         """The same rectangle, ``x`` to the right and ``y`` down."""
         return Rect(self.left + x, self.top + y, self.right + x, self.bottom + y)

@@ -35,7 +35,7 @@ def decode(data: bytes) -> Words:
     _check_webp(data)
     try:
         with Image.open(BytesIO(data), formats=_FORMATS) as image:
-            _check_size(*image.size)
+            check_size(*image.size)
             translucent = image.mode in ("RGBA", "LA", "PA") or "transparency" in image.info
             pixels, kind = np.asarray(image.convert("RGBA")), image.format
     except (OSError, ValueError, SyntaxError, MemoryError, EOFError) as error:
@@ -46,7 +46,8 @@ def decode(data: bytes) -> Words:
     return words_of(pixels)
 
 
-def _check_size(width: int, height: int) -> None:
+def check_size(width: int, height: int) -> None:
+    """Raises Undrawable for an image that is never decoded."""
     if max(width, height) > limits.CANVAS_SIDE or width * height > limits.IMAGE_PIXELS:
         raise Undrawable(f"image too large: {width}x{height}")
 
@@ -76,4 +77,4 @@ def _check_webp(data: bytes) -> None:
         width, height = 1 + (packed & 0x3FFF), 1 + (packed >> 14 & 0x3FFF)
     else:
         width, height = (size & 0x3FFF for size in struct.unpack_from("<HH", header, 26))
-    _check_size(width, height)
+    check_size(width, height)

@@ -7,13 +7,15 @@ copy moves one word a pixel, and only what is really translucent is calculated b
 
 from __future__ import annotations
 
-from typing import TypeAlias
+from typing import TYPE_CHECKING, TypeAlias
 
 import numpy as np
-from numpy.typing import NDArray
 
-Words: TypeAlias = NDArray[np.uint32]
-Bytes: TypeAlias = NDArray[np.uint8]
+if TYPE_CHECKING:
+    from numpy.typing import NDArray
+
+Words: TypeAlias = "NDArray[np.uint32]"
+Bytes: TypeAlias = "NDArray[np.uint8]"
 
 
 def octets(words: Words) -> Bytes:

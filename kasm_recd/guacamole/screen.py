@@ -121,7 +121,7 @@ class Screen:
         place = pointer.footprint.cut_to(self.area)
         if not place.empty:
             left, top = pointer.corner
-            picture = pointer.canvas.words[place.moved(-left, -top).within]
+            picture = pointer.canvas.look(place.moved(-left, -top))
             composite(self._words[place.within], picture, OVER)
             self._changed.add(place)
             self._pointed_at = place
@@ -141,7 +141,7 @@ class Screen:
             part = placed.footprint.cut_to(rect)
             if part.empty:
                 continue
-            picture = placed.layer.words[part.moved(-placed.x, -placed.y).within]
+            picture = placed.layer.look(part.moved(-placed.x, -placed.y))
             below = target[part.moved(-rect.left, -rect.top).within]
             if placed.alpha == 1:
                 composite(below, picture, OVER)

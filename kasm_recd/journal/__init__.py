@@ -8,7 +8,7 @@ that returns when its commit is on the disk; what is illegal raises and changes 
     lock        one daemon for one journal
     rows        table rows to values and back
     reads       the read verbs
-    sessions, recordings, segments, attempts, upkeep
+    sessions, recordings, segments, attempts, breaches, upkeep
                 the write verbs, each a plain function of a connection inside a transaction
     writer      the one thread that runs them, and commits them in groups
     journal     the parts put together

@@ -7,7 +7,7 @@ from contextlib import ExitStack
 from typing import TYPE_CHECKING, Any, Self
 
 from kasm_recd.errors import JournalCorrupt
-from kasm_recd.journal import attempts, recordings, schema, segments, sessions, upkeep
+from kasm_recd.journal import attempts, breaches, recordings, schema, segments, sessions, upkeep
 from kasm_recd.journal.connection import journal_errors, open_reading, open_writing
 from kasm_recd.journal.lock import Lock
 from kasm_recd.journal.reads import JournalReader
@@ -16,9 +16,10 @@ from kasm_recd.segment import Recording, RecordingState
 
 if TYPE_CHECKING:
     import sqlite3
-    from collections.abc import Callable
+    from collections.abc import Callable, Collection
     from pathlib import Path
 
+    from kasm_recd.breach import Breach, BreachKind, Settled
     from kasm_recd.journal.upkeep import Recovered
     from kasm_recd.segment import Identity, RecordingEvent, Segment, SegmentEvent, Session
 
@@ -106,6 +107,48 @@ class Journal(JournalReader):
             NameInUse: another session owns the recording name.
         """
         return await self._writer.run(lambda db: sessions.admit(db, session))
+
+    async def allow(self, session: Session, *, boot_id: str) -> Session:
+        """Admits a session as :meth:`admit` does, and watches (anew) for its recording."""
+        return await self._writer.run(
+            lambda db: breaches.allow(db, session, boot_id=boot_id, now=self._clock())
+        )
+
+    async def end_watch(self, session_id: int) -> None:
+        """Waits no longer for a session's recording."""
+        await self._writer.run(lambda db: breaches.end_watch(db, session_id))
+
+    async def add_breach(
+        self,
+        session_id: int,
+        kind: BreachKind,
+        *,
+        recording_id: int | None,
+        detail: str,
+        size: int | None = None,
+    ) -> Breach | None:
+        """Notes a breach, and ends the watch that it answers; None where it is noted already."""
+        return await self._writer.run(
+            lambda db: breaches.add(
+                db,
+                session_id,
+                kind,
+                recording_id=recording_id,
+                detail=detail,
+                size=size,
+                now=self._clock(),
+            )
+        )
+
+    async def note_told(self, breach_id: int) -> None:
+        """Notes that the command on_breach has been run."""
+        await self._writer.run(lambda db: breaches.note_told(db, breach_id, now=self._clock()))
+
+    async def settle(self, breach_ids: Collection[int], by: Settled) -> list[Breach]:
+        """Settles those of the breaches that are open, and gives them as they were."""
+        return await self._writer.run(
+            lambda db: breaches.settle(db, breach_ids, by, now=self._clock())
+        )
 
     async def add_recording(
         self,

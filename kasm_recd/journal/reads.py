@@ -8,10 +8,11 @@ from __future__ import annotations
 import os
 from typing import TYPE_CHECKING, Final, Self
 
+from kasm_recd.breach import BreachKind
 from kasm_recd.errors import JournalCorrupt
-from kasm_recd.journal import schema
+from kasm_recd.journal import breaches, schema
 from kasm_recd.journal.connection import journal_errors, open_reading
-from kasm_recd.journal.rows import recording_of, segment_of, session_of
+from kasm_recd.journal.rows import breach_of, recording_of, segment_of, session_of, watch_of
 from kasm_recd.segment import Recording, RecordingState, Segment, SegmentState, Session
 
 if TYPE_CHECKING:
@@ -19,6 +20,7 @@ if TYPE_CHECKING:
     from pathlib import Path
     from types import TracebackType
 
+    from kasm_recd.breach import Breach, Watch
     from kasm_recd.journal.rows import Column
 
 #: Only the spool has these bytes.
@@ -119,6 +121,35 @@ class JournalReader:
             *(segment_id, kind),
         )
         return [row["detail"] for row in rows]
+
+    def recordings_of(self, session_id: int) -> list[Recording]:
+        """A session's recordings, oldest first."""
+        rows = self._rows("SELECT * FROM recordings WHERE session_id = ? ORDER BY id", session_id)
+        return [recording_of(row) for row in rows]
+
+    def watches(self) -> list[Watch]:
+        """The sessions that were allowed and whose recording has not appeared."""
+        return [watch_of(row) for row in self._rows("SELECT * FROM watches ORDER BY allowed_at")]
+
+    def breaches(self, *, only_open: bool = False) -> list[Breach]:
+        """All breaches that the journal remembers, or those that are not settled; oldest first."""
+        wanted = "WHERE settled_at IS NULL" if only_open else ""
+        rows = self._rows(f"{breaches.SELECT} {wanted} ORDER BY breaches.id")
+        return [breach_of(row) for row in rows]
+
+    def breaches_of(self, session_id: int) -> list[Breach]:
+        """A session's breaches, oldest first."""
+        wanted = "WHERE breaches.session_id = ? ORDER BY breaches.id"
+        return [breach_of(row) for row in self._rows(f"{breaches.SELECT} {wanted}", session_id)]
+
+    def breach_counts(self) -> dict[str, int]:
+        """Kind -> how many breaches are remembered; ``open``: how many are not settled."""
+        rows = self._rows(
+            "SELECT kind, count(*) AS n, sum(settled_at IS NULL) AS unsettled"
+            " FROM breaches GROUP BY kind"
+        )
+        counts = {**dict.fromkeys(map(str, BreachKind), 0), **{r["kind"]: r["n"] for r in rows}}
+        return {**counts, "open": sum(r["unsettled"] for r in rows)}
 
     def clock_offset(self, boot_id: str, at: float) -> float | None:
         """CLOCK_REALTIME - CLOCK_MONOTONIC, in s, as it was at Unix time ``at``.

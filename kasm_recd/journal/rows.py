@@ -7,6 +7,7 @@ import os
 from dataclasses import asdict, fields
 from typing import TYPE_CHECKING, Any, Final, TypeAlias, TypeVar
 
+from kasm_recd.breach import Breach, BreachKind, Watch
 from kasm_recd.errors import IllegalMove, JournalCorrupt
 from kasm_recd.segment import (
     Artifact,
@@ -57,7 +58,9 @@ _SEGMENT_DECODERS: Final[Decoders] = {
     "form": lambda text: text and Form(text),
     "artifacts": lambda text: tuple(Artifact(**item) for item in json.loads(text)),
     "proofs": json.loads,
+    "owed": bool,
 }
+_BREACH_DECODERS: Final[Decoders] = {"kind": BreachKind}
 
 #: What an update may change; everything else is decided once, or by a move.
 RECORDING_CHANGES: Final = frozenset(
@@ -117,6 +120,16 @@ def segment_of(row: sqlite3.Row) -> Segment:
     return _value(Segment, row, _SEGMENT_DECODERS)
 
 
+def breach_of(row: sqlite3.Row) -> Breach:
+    """See :func:`session_of`; the row has its session's ``kasm_id`` too."""
+    return _value(Breach, row, _BREACH_DECODERS)
+
+
+def watch_of(row: sqlite3.Row) -> Watch:
+    """See :func:`session_of`."""
+    return _value(Watch, row, {})
+
+
 def insert(connection: sqlite3.Connection, table: str, columns: Mapping[str, Any]) -> int:
     """Adds a row and gives its id."""
     names, marks = ", ".join(columns), ", ".join("?" * len(columns))
@@ -151,4 +164,4 @@ def _value(kind: Callable[..., T], row: sqlite3.Row, decoders: Decoders) -> T:
             }
         )
     except (ValueError, TypeError, KeyError, AttributeError) as error:
-        raise JournalCorrupt(f"row {row['id']} of the journal makes no sense: {error}") from error
+        raise JournalCorrupt(f"row {row[0]} of the journal makes no sense: {error}") from error

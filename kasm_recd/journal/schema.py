@@ -99,6 +99,29 @@ CREATE TABLE attempts (
     detail TEXT NOT NULL DEFAULT ''
 ) STRICT"""
 
+# A breach may outlive its recording's row; a session with an open one is not forgotten.
+_BREACHES = """
+CREATE TABLE breaches (
+    id INTEGER PRIMARY KEY AUTOINCREMENT,
+    session_id INTEGER NOT NULL REFERENCES sessions (id) ON DELETE CASCADE,
+    kind TEXT NOT NULL,
+    at REAL NOT NULL,
+    recording_id INTEGER,
+    size INTEGER,
+    detail TEXT NOT NULL,
+    told_at REAL,
+    settled_at REAL,
+    settled_by TEXT NOT NULL DEFAULT ''
+) STRICT"""
+
+_WATCHES = """
+CREATE TABLE watches (
+    session_id INTEGER PRIMARY KEY REFERENCES sessions (id) ON DELETE CASCADE,
+    allowed_at REAL NOT NULL,
+    boot_id TEXT NOT NULL,
+    after_recording INTEGER NOT NULL
+) STRICT"""
+
 MIGRATIONS: Final[Sequence[Sequence[str]]] = (
     (
         f"PRAGMA application_id = {APPLICATION_ID}",
@@ -125,6 +148,13 @@ MIGRATIONS: Final[Sequence[Sequence[str]]] = (
             failed_commits INTEGER NOT NULL
         ) STRICT""",
         "INSERT INTO meta (id, uptime, failed_commits) VALUES (1, 0, 0)",
+    ),
+    (
+        _WATCHES,
+        _BREACHES,
+        "CREATE INDEX breaches_by_session ON breaches (session_id)",
+        "CREATE INDEX breaches_open ON breaches (id) WHERE settled_at IS NULL",
+        "ALTER TABLE segments ADD COLUMN owed INTEGER NOT NULL DEFAULT 0",
     ),
 )
 VERSION: Final = len(MIGRATIONS)

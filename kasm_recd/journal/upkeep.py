@@ -29,7 +29,11 @@ DELETE FROM recordings WHERE state IN (?, ?) AND changed_at < ?
     AND NOT EXISTS (SELECT 1 FROM segments WHERE recording_id = recordings.id)"""
 _PRUNE_SESSIONS = """
 DELETE FROM sessions WHERE admitted_at < ?
-    AND NOT EXISTS (SELECT 1 FROM recordings WHERE session_id = sessions.id)"""
+    AND NOT EXISTS (SELECT 1 FROM recordings WHERE session_id = sessions.id)
+    AND NOT EXISTS (SELECT 1 FROM watches WHERE session_id = sessions.id)
+    AND NOT EXISTS (
+        SELECT 1 FROM breaches WHERE session_id = sessions.id AND settled_at IS NULL
+    )"""
 _PRUNE_CLOCK = """
 DELETE FROM clock WHERE at < ? AND boot_id NOT IN (SELECT boot_id FROM recordings)"""
 

@@ -14,6 +14,7 @@ from kasm_recd.errors import DiskFull, WorkerFailed
 from kasm_recd.log import get_logger
 from kasm_recd.process.child import REAP_S, ChildId, Finished, start
 from kasm_recd.process.command import Limits, chain, find_program, name_of, worker_argv, wrapper
+from kasm_recd.process.errand import run_errand
 
 if TYPE_CHECKING:
     from collections.abc import Awaitable, Callable, Sequence
@@ -27,6 +28,7 @@ __all__ = [
     "find_program",
     "name_of",
     "run",
+    "run_errand",
     "worker_argv",
     "wrapper",
 ]

@@ -16,8 +16,11 @@ import time
 from typing import TYPE_CHECKING, Any, NoReturn
 
 from kasm_recd import disk, process
+from kasm_recd.alarm import Alarm
 from kasm_recd.ballast import Ballast, Plan
+from kasm_recd.clock import Clock
 from kasm_recd.errors import DiskFull
+from kasm_recd.guard import Guard
 from kasm_recd.intake import Intake
 from kasm_recd.journal import Journal
 from kasm_recd.log import get_logger
@@ -70,12 +73,22 @@ class Recorder:
     def _build(self) -> None:
         settings, journal = self._settings, self.journal
         kick, refused = asyncio.Event(), asyncio.Event()
+        self._alarm = Alarm(settings.on_breach, journal=journal)
+        self.guard = Guard(
+            journal=journal,
+            appear_within_s=settings.appear_within,
+            scan_interval_s=settings.scan_interval,
+            boot_id=Clock().now().boot_id,
+            sound=self._alarm.sound,
+            now=self._now,
+        )
         hand_back = HandBack(expect_own_close=self._expect_own_close)
         self.stages = Stages(
             settings,
             journal=journal,
             ballast=self.ballast,
             hand_back=hand_back.punch,
+            guard=self.guard,
             kick=kick,
             refused=refused,
             stop=self._stop,
@@ -85,6 +98,7 @@ class Recorder:
             journal=journal,
             on_finished=self.stages.queues.offer_cut,
             on_growing=self.stages.roll_when_due,
+            watch=self.guard,
             now=self._now,
         )
         self.watcher = Watcher(
@@ -128,6 +142,8 @@ class Recorder:
                 group.create_task(queues.encodes.run(), name="encodes")
                 group.create_task(queues.uploads.run(), name="uploads")
                 self.looks.start(group)
+                group.create_task(self._alarm.run(), name="alarm")
+                group.create_task(self.guard.run(), name="guard")
                 group.create_task(self.watcher.run(), name="watcher")
         except (ExceptionGroup, DiskFull, OSError) as error:
             if disk.says_full(error):  # most often the journal: the next start has to write
@@ -149,6 +165,7 @@ class Recorder:
                 log.warning("worker.leftover_ended", pid=attempt.pid)
         for folder in (self._settings.spool_dir / "attempts").iterdir():
             await asyncio.to_thread(disk.clear, folder)
+        await self.guard.begin()
         waiting = self.stages.offer_all()
         log.info("daemon.recovered", segments=waiting, busy=len(recovered.segments))
 
@@ -170,6 +187,7 @@ class Recorder:
             "bytes_at_risk": self.journal.bytes_at_risk(),
             "bytes_pinned": self.intake.pinned,
             "oldest_unstored_at": self.journal.oldest_unstored(),
+            "breaches": self.guard.figures(),
             "queues": self.stages.queues.figures(),
             "destinations": {
                 name: {"failures": found.failures, "last_error": found.last_error}

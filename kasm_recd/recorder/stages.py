@@ -4,12 +4,12 @@ from __future__ import annotations
 
 import asyncio
 import functools
-from typing import TYPE_CHECKING, Final
+from typing import TYPE_CHECKING, Any, Final
 
 from kasm_recd import disk, preambles
 from kasm_recd.encoding import EncodeStage
 from kasm_recd.errors import Retried
-from kasm_recd.log import get_logger
+from kasm_recd.log import about, get_logger
 from kasm_recd.recorder import building
 from kasm_recd.recorder.queues import Queues
 from kasm_recd.replaying import ReplayStage
@@ -21,8 +21,10 @@ from kasm_recd.uploading import BackOff, UploadStage
 if TYPE_CHECKING:
     import threading
     from collections.abc import Callable
+    from contextlib import AbstractContextManager
 
     from kasm_recd.ballast import Ballast
+    from kasm_recd.guard import Guard
     from kasm_recd.journal import Journal
     from kasm_recd.segment import Recording, Segment
     from kasm_recd.settings import Settings
@@ -43,6 +45,7 @@ class Stages:
         journal: Journal,
         ballast: Ballast,
         hand_back: Callable[[Recording], None],
+        guard: Guard,
         kick: asyncio.Event,
         refused: asyncio.Event,
         stop: threading.Event,
@@ -52,6 +55,8 @@ class Stages:
         self._settings = settings
         self._journal = journal
         self._ballast = ballast
+        self._guard = guard
+        self._torn: list[Segment] = []  # sealed with damage, and not yet told to the guard
         self._kick = kick
         self._refused = refused
         self._now = now
@@ -162,8 +167,14 @@ class Stages:
         return Rolling(min(size, self._ballast.cut_step or size), self._settings.segment_max_age)
 
     async def _cut(self, recording_id: int) -> None:
+        with self._about(self._journal.recording(recording_id)):
+            await self._try_to_cut(recording_id)
+
+    async def _try_to_cut(self, recording_id: int) -> None:
         try:
             await self._segmenter.cut(recording_id)
+            while self._torn:
+                await self._guard.sealed(self._torn.pop())
         except (Retried, OSError) as error:
             log.warning("recording.cut_failed", recording=recording_id, error=str(error))
             if disk.says_full(error):
@@ -173,15 +184,24 @@ class Stages:
                 self.queues.offer_cut(recording, self._now() + CUT_AGAIN_S)
 
     async def _replay(self, segment_id: int) -> None:
-        await self._replaying.work(segment_id)
+        with self._about(self._journal.segment(segment_id)):
+            await self._replaying.work(segment_id)
 
     async def _encode(self, segment_id: int) -> None:
-        await self._encoding.work(segment_id)
+        with self._about(self._journal.segment(segment_id)):
+            await self._encoding.work(segment_id)
 
     async def _upload(self, segment_id: int) -> None:
-        await self.uploading.work(segment_id)
+        with self._about(self._journal.segment(segment_id)):
+            await self.uploading.work(segment_id)
+
+    def _about(self, of: Recording | Segment | None) -> AbstractContextManager[Any]:
+        """Whatever is logged on the way names the session, also by the parts that know none."""
+        return about(kasm_id=self._journal.owner(of).kasm_id if of else "")
 
     def _sealed(self, segment: Segment) -> None:
+        if segment.contents.damage:
+            self._torn.append(segment)
         self.queues.offer(segment)
         self._offer_replay(segment)
         before = self._journal.segment_ending(segment.recording_id, segment.start)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any, Final, Literal, Self
 
@@ -40,6 +41,13 @@ def _absolute(value: Path) -> Path:
     return value
 
 
+def _address(text: str) -> str:
+    host, _, port = text.rpartition(":")
+    if text and not (host.strip("[]") and port.isdecimal() and 0 < int(port) < 65536):  # noqa: PLR2004
+        raise ValueError("it is not host:port")
+    return text
+
+
 def _location(text: str) -> str:
     try:
         Location.parse(text)
@@ -61,6 +69,16 @@ def _ballast(value: int) -> int:
     return value
 
 
+def _from_json(value: Any) -> Any:
+    return json.loads(value) if isinstance(value, str) else value
+
+
+def _command(value: tuple[str, ...]) -> tuple[str, ...]:
+    if value and not value[0].startswith("/"):
+        raise ValueError("the program's path must begin with /")
+    return value
+
+
 Number = Annotated[float, BeforeValidator(_no_flag)]
 Whole = Annotated[int, BeforeValidator(_no_flag)]
 Pixels = Annotated[int, BeforeValidator(_no_flag), Field(ge=16, le=7680), AfterValidator(_even)]
@@ -69,6 +87,8 @@ Duration = Annotated[float, BeforeValidator(units.duration), Field(gt=0, le=3650
 #: A duration that may be 0, for never.
 Interval = Annotated[float, BeforeValidator(units.duration), Field(ge=0, le=3650 * 24 * HOUR)]
 Slots = Annotated[int, BeforeValidator(_no_flag), Field(ge=1, le=64)]
+#: A program and its arguments; a text, as an environment variable is, holds them as JSON.
+Command = Annotated[tuple[str, ...], BeforeValidator(_from_json), AfterValidator(_command)]
 Folder = Annotated[Path, AfterValidator(_absolute)]
 
 
@@ -147,6 +167,14 @@ class Settings(BaseSettings):
     cut_slots: Slots = Field(default=1, description="cuts at once, a whole number from 1 to 64")
     cut_deadline: Duration = Field(default=10 * MINUTE, description="a duration such as 10m")
 
+    # -- the watch over guacd -----------------------------------------------------------------
+    appear_within: Duration = Field(
+        default=30, ge=2, le=HOUR, description="a duration from 2s to 1h, such as 30s"
+    )
+    on_breach: Command = Field(
+        default=(), description='a list such as ["/usr/local/bin/end-session"]; [] is none'
+    )
+
     # -- encoding -----------------------------------------------------------------------------
     encoder: Literal["auto", "native", "guacenc"] = Field(
         default="auto", description="auto, native or guacenc"
@@ -200,6 +228,9 @@ class Settings(BaseSettings):
     # -- the log ------------------------------------------------------------------------------
     log_level: Literal["debug", "info", "warning", "error"] = Field(
         default="info", description="debug, info, warning or error"
+    )
+    metrics_listen: Annotated[str, AfterValidator(_address)] = Field(
+        default="", description="host:port such as 127.0.0.1:9464, or empty for none"
     )
 
     @classmethod

@@ -22,10 +22,11 @@ from av.error import FFmpegError
 from kasm_recd.errors import Unplayable, WorkerFailed
 from kasm_recd.guacamole.display import Display
 from kasm_recd.guacamole.instructions import Instruction, read
+from kasm_recd.workers.codecs import CODECS, DEFAULT_CODEC
 from kasm_recd.workers.files import opened, pieces
 from kasm_recd.workers.frames import Clock, Schedule
 from kasm_recd.workers.program import answer
-from kasm_recd.workers.video import Clip
+from kasm_recd.workers.video import Clip, Coding
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
@@ -36,8 +37,8 @@ PROGRESS_INTERVAL_S: Final = 0.2
 def render(options: argparse.Namespace) -> dict[str, Any]:
     """Make the clip and its thumbnail; returns what is printed.
 
-    Raises OSError, WorkerFailed when the video library gives up, and Unplayable when the segment
-    has nothing to show.
+    Raises OSError, WorkerFailed when the video library refuses or gives up, and Unplayable when the
+    segment has nothing to show.
     """
     files = [path for path in (options.preamble, options.input) if path]
     width, height = options.width, options.height
@@ -49,8 +50,13 @@ def render(options: argparse.Namespace) -> dict[str, Any]:
             width=width + width % 2,
             height=height + height % 2,
             framerate=options.framerate,
-            bitrate=options.bitrate,
-            threads=options.threads,
+            coding=Coding(
+                bitrate=options.bitrate,
+                codec=options.codec,
+                preset=options.preset,
+                quality=options.quality,
+                threads=options.threads,
+            ),
         )
         return _filled(clip, files, options)
     except FFmpegError as error:
@@ -127,6 +133,9 @@ def _parser() -> argparse.ArgumentParser:
     parser.add_argument("--bitrate", type=int, required=True, help="ceiling in bit/s")
     parser.add_argument("--end-timestamp", type=int, required=True, help="ms on guacd's clock")
     parser.add_argument("--no-pointer", dest="pointer", action="store_false")
+    parser.add_argument("--codec", choices=CODECS, default=DEFAULT_CODEC)
+    parser.add_argument("--preset", default="", help="the codec's own name for it")
+    parser.add_argument("--quality", type=int, default=0, help="lower is better, 0: the default")
     parser.add_argument("--threads", type=int, default=1)
     return parser
 

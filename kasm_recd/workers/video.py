@@ -1,14 +1,16 @@
-"""How a clip is encoded: H.264 in MP4 with true presentation times and an index at the front."""
+"""How a clip is encoded: MP4 with true presentation times and an index at the front."""
 
 from __future__ import annotations
 
+from dataclasses import dataclass
 from fractions import Fraction
-from typing import TYPE_CHECKING, Final
+from typing import TYPE_CHECKING, Final, cast
 
 import av
 from av.video.frame import PictureType
 from av.video.reformatter import ColorPrimaries, ColorRange, Colorspace, ColorTrc, Interpolation
 
+from kasm_recd.workers import codecs
 from kasm_recd.workers.letterbox import PIXEL_FORMAT, Letterbox
 
 if TYPE_CHECKING:
@@ -21,52 +23,70 @@ if TYPE_CHECKING:
     from kasm_recd.guacamole.geometry import Rect
     from kasm_recd.guacamole.pixels import Words
 
-CODEC: Final = "libx264"
-#: Constant quality; screen content is sharp text, whose edges a higher value blurs visibly.
-QUALITY: Final = 23
-KEYFRAME_MS: Final = 5_000
+#: A keyframe comes after so much content. A picture that stands still is none: a player that is
+#: sent somewhere decodes the frames since the last keyframe, however long they were seen.
+KEYFRAME_MS: Final = 10_000
+STILL_MS: Final = 1_000  # how much of the time between two frames counts as content
 THUMBNAIL_WIDTH: Final = 480
 _MILLISECOND: Final = Fraction(1, 1000)
 _JPEG_QUANTISER: Final = 3  # 2 is the finest
 _LAMBDA: Final = 118  # FFmpeg counts quality in this unit (FF_QP2LAMBDA)
 
 
+@dataclass(frozen=True, slots=True)
+class Coding:
+    """Which codec encodes, and how; ``bitrate`` is a ceiling in bit/s.
+
+    An empty ``preset`` and a ``quality`` of 0 stand for what suits screens.
+    """
+
+    bitrate: int
+    codec: str = codecs.DEFAULT_CODEC
+    preset: str = ""
+    quality: int = 0
+    threads: int = 1
+
+    @property
+    def options(self) -> dict[str, str]:
+        """As FFmpeg names them; raises KeyError and ValueError."""
+        return codecs.options(
+            self.codec, preset=self.preset, quality=self.quality, bitrate=self.bitrate
+        )
+
+
 class Clip:
     """Writes one clip; frames come with rising moments in milliseconds.
 
-    ``width`` and ``height`` are even, ``bitrate`` is a ceiling in bit/s. Frames are not reordered
+    ``width`` and ``height`` are even. Frames are not reordered
     (no B-frames), so each packet's duration is the distance to the next one, and the last picture
     is held to the end without being repeated.
     """
 
     def __init__(
-        self, path: Path, *, width: int, height: int, framerate: int, bitrate: int, threads: int = 1
+        self, path: Path, *, width: int, height: int, framerate: int, coding: Coding
     ) -> None:
         self.width, self.height = width, height
         self.frames = 0
         self._letterbox = Letterbox(width, height)
         self._container = av.open(path, "w", format="mp4", options={"movflags": "+faststart"})
-        self._stream = self._container.add_stream(CODEC, rate=framerate)
+        stream = self._container.add_stream(coding.codec, rate=framerate)
+        self._stream = cast("VideoStream", stream)  # the only kind that these codecs make
         context = self._stream.codec_context
         context.width, context.height = width, height
         context.pix_fmt = PIXEL_FORMAT
         context.sample_aspect_ratio = Fraction(1)
         context.time_base = _MILLISECOND
-        context.thread_count = threads
+        context.thread_count = coding.threads
         context.colorspace = Colorspace.ITU709
         context.color_range = ColorRange.MPEG
         context.color_primaries = ColorPrimaries.BT709
         context.color_trc = ColorTrc.BT709
-        context.options = {
-            "preset": "veryfast",
-            "crf": str(QUALITY),
-            "maxrate": str(bitrate),
-            "bufsize": str(2 * bitrate),
-            "bf": "0",
-            "rc-lookahead": "5",
-            "forced-idr": "1",
-        }
-        self._keyframe_due = 0
+        context.gop_size = max(1, framerate * KEYFRAME_MS // 1000)
+        context.options = coding.options
+        if tag := codecs.CODECS[coding.codec].tag:
+            context.codec_tag = tag
+        self._content_ms = KEYFRAME_MS  # since the last keyframe; the first frame is one
+        self._shown_at = 0
         self._held: Packet[VideoStream] | None = None
 
     def show(self, picture: Words, changed: Iterable[Rect], moment: int) -> None:
@@ -75,9 +95,11 @@ class Clip:
         frame = self._letterbox.frame
         frame.pts, frame.time_base = moment, _MILLISECOND
         frame.pict_type = PictureType.NONE
-        if moment >= self._keyframe_due:
+        self._content_ms += min(moment - self._shown_at, STILL_MS)
+        self._shown_at = moment
+        if self._content_ms >= KEYFRAME_MS:
             frame.pict_type = PictureType.I
-            self._keyframe_due = moment + KEYFRAME_MS
+            self._content_ms = 0
         self._write(self._stream.encode(frame))
         self.frames += 1
 

@@ -12,7 +12,7 @@ import http from 'node:http';
 import path from 'node:path';
 
 // Some malformed recordings stop the player without a word.
-const LIMIT_MS = 60_000;
+const LIMIT_MS = 40_000;
 
 const [executablePath, profile] = process.argv.slice(2);
 const jobs = JSON.parse(readFileSync(0, 'utf8'));
@@ -37,7 +37,11 @@ const base = `http://127.0.0.1:${server.address().port}`;
 const context = await chromium.launchPersistentContext(profile, {
   executablePath,
   headless: true,
-  args: ['--no-sandbox', '--disable-gpu', '--disable-background-networking', '--no-first-run'],
+  timeout: 30_000,
+  viewport: { width: 800, height: 600 },
+  // What a browser would fetch by itself is refused on a closed network, and tried again at once.
+  args: ['--no-sandbox', '--disable-gpu', '--disable-quic', '--no-first-run', '--disable-sync',
+    '--disable-background-networking', '--disable-component-update', '--disable-dev-shm-usage'],
 });
 
 // Runs in the page: everything that the player needs, and everything that is asked of it.

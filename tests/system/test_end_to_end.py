@@ -71,6 +71,10 @@ def test_an_announced_recording_becomes_a_clip_beside_its_manifest(
         stored = (clips / f"k-1.0000{suffix}").read_bytes()
         assert hashlib.sha256(stored).hexdigest() == artifact["sha256"]
 
+    told = daemon.events()
+    for event in ("recording.finished", "segment.sealed", "segment.encoded", "clip.stored"):
+        assert {line["kasm_id"] for line in told if line["event"] == event} == {"k-1"}, event
+
     clip = clips / "k-1.0000.mp4"
     found = probe(clip)
     assert found["streams"][0] == {

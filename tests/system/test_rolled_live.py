@@ -50,13 +50,7 @@ def clips_of(daemon: DaemonProcess, kasm_id: str = "k-1") -> list[Stored]:
 
 def assert_whole(daemon: DaemonProcess, source: Path, *, least: int = 3) -> list[Stored]:
     """Waits for the end of all work; the bodies in a row are the recording, each with its clip."""
-    left = (daemon.recordings, daemon.spool / "preambles")
-    wait_until(
-        lambda: daemon.idle()
-        and daemon.spool_is_empty()
-        and not any(any(folder.iterdir()) for folder in left),
-        "all is stored and purged, and nothing is left of it",
-    )
+    wait_until(lambda: daemon.idle() and daemon.spool_is_empty(), "all is stored and purged")
     found = clips_of(daemon)
     assert len(found) >= least
     assert b"".join(each.body for each in found) == source.read_bytes()
@@ -64,6 +58,8 @@ def assert_whole(daemon: DaemonProcess, source: Path, *, least: int = 3) -> list
     assert bounds[:-1:2] == bounds[1::2], "without gap or overlap"
     assert [each.manifest["form"] for each in found] == ["clip"] * len(found)
     assert [bool(each.preamble) for each in found] == [False] + [True] * (len(found) - 1)
+    wait_until(lambda: not list((daemon.spool / "preambles").iterdir()), "no preamble is left")
+    wait_until(lambda: not list(daemon.recordings.iterdir()), "no recording is left")
     return found
 
 
