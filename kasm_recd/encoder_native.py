@@ -75,7 +75,7 @@ class NativeEncoder:
             check=True,
         )
         damage = _damage(done.stdout)
-        found = await probe(clip)
+        found = await probe(clip, cage=self._limits.cage)
         check(found, job)
         check_thumbnail(thumbnail)
         return Clip(clip, thumbnail, found.duration_ms, width, height, self.name, damage)

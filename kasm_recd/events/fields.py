@@ -62,6 +62,7 @@ FIELDS: Final[dict[str, str]] = {
     "loss": "vanished, shrunk or replaced.",
     "message": "The refusal in a sentence.",
     "next_attempt_s": "Seconds until the next attempt.",
+    "lacking": "What the kernel cannot give a worker's cage.",
     "parts": "Names of the silent parts.",
     "path": "Path of the file, or of the request.",
     "peer": "pid, uid and gid of who asked, by the kernel's word.",

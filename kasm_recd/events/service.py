@@ -45,6 +45,14 @@ EVENTS: Final = (
         "The settings are valid, but probably not meant so.",
         "Read the warning; `kasm-recd check-config` repeats it.",
     ),
+    Event(
+        "worker.cage_open",
+        "warning",
+        ("lacking",),
+        "This kernel cannot keep workers in all of their cage; what it has is used.",
+        "Boot with Landlock (kernel 5.13 or later, `lsm=landlock,...`), or set "
+        "worker_cage = require to refuse sessions without it.",
+    ),
     Event("settings.reloaded", "info", ("valid",), "The settings were read again, after SIGHUP."),
     Event(
         "metrics.listening",

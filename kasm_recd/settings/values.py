@@ -17,6 +17,7 @@ from pydantic_core import PydanticCustomError
 from pydantic_settings import BaseSettings, SettingsConfigDict
 
 from kasm_recd import units
+from kasm_recd.cage.policy import Mode as CageMode  # noqa: TC001 - pydantic reads it
 from kasm_recd.errors import LocationInvalid
 from kasm_recd.location import Location
 from kasm_recd.settings.conflicts import Conflicting, conflicts
@@ -192,6 +193,8 @@ class Settings(BaseSettings):
     raw_upload: Literal["damaged", "always", "never"] = Field(
         default="damaged", description="damaged, always or never"
     )
+
+    worker_cage: CageMode = Field(default="auto", description="auto, require or off")
 
     # -- the store ----------------------------------------------------------------------------
     upload_slots: Slots = Field(
