@@ -123,7 +123,12 @@ def following(times: Times, before: Segment, *, local: bool) -> Times:
 
 
 def contents_after(before: Contents, contents: Contents) -> Contents:
-    """``contents`` of a body, as they are with what the preamble shows and keeps open."""
+    """``contents`` of a body, as they are with what the preamble shows and keeps open.
+
+    Where it is not known yet what that is, they have to be surveyed too.
+    """
+    if not before.surveyed:
+        return replace(contents, surveyed=False)
     return replace(
         contents,
         drawn=contents.drawn or before.drawn,

@@ -18,6 +18,7 @@ from threading import enumerate as enumerate_threads
 from typing import TYPE_CHECKING, Final
 
 from kasm_recd import log as logs
+from kasm_recd.cage import policy as cage
 from kasm_recd.desk import Desk
 from kasm_recd.errors import JournalCorrupt, Retried, SettingsInvalid
 from kasm_recd.log import get_logger
@@ -45,6 +46,7 @@ def run(*, config: Path | None, socket: Path) -> int:
         JournalLocked: another daemon works on the same spool.
         RecdError: the socket cannot be had.
     """
+    cage.hide_memory()
     logs.configure()
     asyncio.run(_run(Daemon(config, socket)))
     return 0
@@ -114,6 +116,7 @@ class Daemon:
         """Whether there are new valid settings; the last good ones stay in force otherwise."""
         try:
             found = load_settings(self._config)
+            lacking = cage.demand(found.worker_cage)
         except SettingsInvalid as error:
             log.exception("settings.invalid")
             self._desk.settings_error = str(error)
@@ -122,6 +125,8 @@ class Daemon:
         logs.conceal(*found.secrets())
         for warning in found.warnings:
             log.warning("settings.warning", warning=warning)
+        if lacking:
+            log.warning("worker.cage_open", lacking=lacking)
         self._desk.settings_error = None
         self._settings = found
         return True

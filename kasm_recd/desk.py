@@ -15,13 +15,16 @@ from typing import TYPE_CHECKING, Any, Final, NoReturn
 
 from kasm_recd import disk
 from kasm_recd.admission import AdmissionServer, Facts, Room, handed_over, listen
+from kasm_recd.admission.exposition import MetricsSite
 from kasm_recd.admission.verdict import verdict
 from kasm_recd.errors import EncoderMissing, JournalCorrupt
+from kasm_recd.gauges import gauges
 from kasm_recd.log import get_logger
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
+    from kasm_recd.metrics import Gauges
     from kasm_recd.recorder import Recorder
     from kasm_recd.segment import Session
     from kasm_recd.settings import Settings
@@ -45,6 +48,7 @@ class Desk:
     def __init__(self, socket: Path) -> None:
         self._socket = socket
         self._server: AdmissionServer | None = None
+        self._exposed = MetricsSite(self.gauges)
         self._settings: Settings | None = None
         self._recorder: Recorder | None = None
         self._measured = UNKNOWN
@@ -61,11 +65,13 @@ class Desk:
             register=self._register,
             status=self.status,
             drain=self._drain,
+            gauges=self.gauges,
         )
         await self._server.start()
 
     async def close(self) -> None:
         """Finishes the answers under way and gives the socket up."""
+        await self._exposed.close()
         if self._server is not None:
             await self._server.close()
 
@@ -104,6 +110,8 @@ class Desk:
         """Measures once a second, until cancelled."""
         while True:
             settings, recorder = self._settings, self._recorder
+            if settings is not None:
+                await self._exposed.listen_on(settings.metrics_listen)
             if settings is not None and recorder is not None:
                 found = await asyncio.to_thread(measure, settings, recorder)
                 if recorder is self._recorder:
@@ -126,6 +134,11 @@ class Desk:
             },
             **(self._recorder.figures() if self._recorder else {}),
         }
+
+    def gauges(self) -> Gauges:
+        """Figures for Prometheus."""
+        rooms = (self._measured.recording_room, self._measured.spool_room)
+        return gauges(self.status(), rooms, now=time.time())
 
     def summary(self) -> str:
         """One line for ``systemctl status``."""

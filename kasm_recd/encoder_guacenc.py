@@ -104,7 +104,7 @@ class _Attempt:
         video = await self._render(mended)
         self._on_progress(RENDERED)
         await self._convert(video, clip)
-        found = await probe(clip)
+        found = await probe(clip, cage=self._limits.cage)
         check(found, job, rounding_ms=FRAME_MS)
         await self._make_thumbnail(clip, thumbnail)
         check_thumbnail(thumbnail)
@@ -121,7 +121,7 @@ class _Attempt:
         )
         video = mended.with_name(f"{mended.name}.m4v")
         try:
-            found = await probe(video)
+            found = await probe(video, cage=self._limits.cage)
         except ClipRejected as error:
             raise ClipRejected(f"guacenc: {error}; it said: {done.ending}") from error
         played_ms = (job.contents.last_sync or 0) - (job.contents.first_sync or 0)

@@ -80,7 +80,7 @@ class NativeEncoder:
         damage = _damage(done.stdout)
         if following and not _is_whole(following, done.stdout):
             raise WorkerFailed("worker render did not write the preamble that it told of")
-        found = await probe(clip)
+        found = await probe(clip, cage=self._limits.cage)
         check(found, job)
         check_thumbnail(thumbnail)
         return Clip(clip, thumbnail, found.duration_ms, width, height, self.name, damage, following)

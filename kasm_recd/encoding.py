@@ -3,24 +3,27 @@
 Takes segments from the queue's slots, gives each attempt a folder of its own, and publishes what
 the encoder made: clip, thumbnail, and last the manifest. A manifest that already lies in the
 segment's folder was made by an attempt that a crash cut off before the journal heard of it; it is
-adopted. A segment that does not begin its recording waits for its preamble. The first attempt of
-the native encoder makes the next segment's preamble as well, so that a rolled session is read once;
-whenever that does not come about, replaying makes it.
+adopted. A segment that does not begin its recording waits for its preamble; one whose cut looked at
+its ends alone is surveyed first. The first attempt of the native encoder makes the next segment's
+preamble as well, so that a rolled session is decoded once; whenever that does not come about,
+replaying makes it.
 """
 
 from __future__ import annotations
 
 import asyncio
 import secrets
+import time
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any, Literal
 
-from kasm_recd import disk, encoder_chain, manifest, preambles
+from kasm_recd import disk, encoder_chain, manifest, metrics, preambles
 from kasm_recd.encoder import Job
 from kasm_recd.errors import ClipRejected, OperatorError, RecdError, Retried
 from kasm_recd.log import get_logger
 from kasm_recd.packing import Parcel
 from kasm_recd.segment import Form, Segment, SegmentEvent, SegmentState
+from kasm_recd.surveying import unread
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
@@ -30,6 +33,7 @@ if TYPE_CHECKING:
     from kasm_recd.journal import Journal
     from kasm_recd.preambles import Preamble
     from kasm_recd.process import ChildId
+    from kasm_recd.surveying import Surveyor
 
 log = get_logger(__name__)
 
@@ -60,6 +64,7 @@ class EncodeStage:
         journal: Journal,
         spool: Path,
         encoders: Mapping[str, Encoder],
+        surveyor: Surveyor,
         policy: EncodePolicy,
         on_ready: Callable[[Segment], None],
         on_again: Callable[[Segment], None],
@@ -77,6 +82,7 @@ class EncodeStage:
         self._segments = spool / "segments"
         self._attempts = spool / "attempts"
         self._encoders = encoders
+        self._surveyor = surveyor
         self._policy = policy
         self._on_ready = on_ready
         self._on_again = on_again
@@ -93,7 +99,8 @@ class EncodeStage:
         untried = segment.encode_attempts == 0 and not segment.cause
         native = self._policy.encoder != "guacenc"
         at_work = segment.state in (SegmentState.SEALED, SegmentState.ENCODING)
-        return at_work and untried and native and not segment.contents.empty
+        shows = not (segment.contents.surveyed and segment.contents.empty)
+        return at_work and untried and native and shows
 
     async def work(self, segment_id: int) -> None:
         """Takes a sealed segment one step on; never raises for trouble with the segment itself."""
@@ -103,14 +110,19 @@ class EncodeStage:
         preamble = preambles.of(self._spool, segment)
         if preamble is None:
             return  # it is offered again when that is there
+        if not segment.contents.surveyed and segment.encode_attempts < self._policy.attempts:
+            segment = await self._survey(segment, preamble)
+            if not segment.contents.surveyed:
+                self._on_again(segment)
+                return
         if preamble.cause:
             ready = await self._go_raw(
                 segment, SegmentEvent.GIVE_UP, f"no preamble: {preamble.cause}"
             )
-        elif segment.contents.empty:
-            ready = await self._go_raw(segment, SegmentEvent.EMPTY, "empty")
         elif segment.encode_attempts >= self._policy.attempts:
             ready = await self._go_raw(segment, SegmentEvent.GIVE_UP, segment.cause or "gave up")
+        elif segment.contents.empty:
+            ready = await self._go_raw(segment, SegmentEvent.EMPTY, "empty")
         else:
             outcome = await self._attempt(segment, preamble)
             if outcome.state is SegmentState.SEALED:
@@ -118,6 +130,13 @@ class EncodeStage:
                 return
             ready = outcome
         self._on_ready(ready)
+
+    async def _survey(self, segment: Segment, preamble: Preamble) -> Segment:
+        try:
+            return await self._surveyor.survey(segment, preamble)
+        except (Retried, OperatorError, OSError) as error:
+            changes = self._after_failure(segment, error)
+            return await self._journal.update_segment(segment.id, **changes)
 
     async def _attempt(self, segment: Segment, preamble: Preamble) -> Segment:
         moved = await self._journal.move_segment(segment.id, SegmentEvent.ENCODE)
@@ -128,7 +147,9 @@ class EncodeStage:
             changes = await self._adopt(moved)
             if changes is None:
                 await asyncio.to_thread(folder.mkdir, mode=0o700)
+                begun = time.monotonic()
                 changes = await self._encode(moved, preamble, folder, attempt)
+                _count(moved, time.monotonic() - begun)
         except (Retried, OperatorError, OSError) as error:
             await self._journal.end_attempt(attempt, "failed", str(error))
             return await self._put_back(moved, error)
@@ -180,8 +201,7 @@ class EncodeStage:
         return await self._pack(parcel, made)
 
     async def _hand_over(self, segment: Segment, following: Path) -> None:
-        length = following.stat().st_size
-        await asyncio.to_thread(preambles.publish, self._spool, segment, following)
+        length = await asyncio.to_thread(preambles.publish, self._spool, segment, following)
         log.info("preamble.made", length=length, **segment.log_context())
         self._on_handed_over(segment)
 
@@ -201,7 +221,11 @@ class EncodeStage:
         return {"encoder": clip.encoder, "artifacts": artifacts, "cause": made.cause}
 
     async def _put_back(self, segment: Segment, error: RecdError | OSError) -> Segment:
-        """The segment waits for its next attempt; a full disk is not the segment's fault."""
+        changes = self._after_failure(segment, error)
+        return await self._journal.move_segment(segment.id, SegmentEvent.FAILED, **changes)
+
+    def _after_failure(self, segment: Segment, error: RecdError | OSError) -> dict[str, Any]:
+        """When it is tried again; a full disk is not the segment's fault."""
         full = disk.says_full(error)
         if full:
             self._on_full()
@@ -209,13 +233,7 @@ class EncodeStage:
         wait = self._policy.back_off_s * 4 ** max(0, attempts - 1)
         if attempts >= self._policy.attempts:
             wait = 0  # nothing is tried again: it goes up raw
-        back = await self._journal.move_segment(
-            segment.id,
-            SegmentEvent.FAILED,
-            encode_attempts=attempts,
-            cause=str(error),
-            next_attempt_at=self._now() + wait,
-        )
+        metrics.count("kasm_recd_encodes_total", outcome="failed")
         log.warning(
             "segment.encode_failed",
             error=str(error),
@@ -224,15 +242,22 @@ class EncodeStage:
             disk_full=full,
             **segment.log_context(),
         )
-        return back
+        return {
+            "encode_attempts": attempts,
+            "cause": str(error),
+            "next_attempt_at": self._now() + wait,
+        }
 
     async def _go_raw(self, segment: Segment, event: SegmentEvent, cause: str) -> Segment:
+        if not segment.contents.surveyed:
+            segment = unread(segment)
         named = segment.evolve(cause=cause, encoder="")
         seal = self._parcel(named).seal
         artifacts = await asyncio.to_thread(seal, Form.RAW, ["raw"], segment.duration_ms)
         raw = await self._journal.move_segment(
             segment.id, event, cause=cause, encoder="", artifacts=artifacts
         )
+        metrics.count("kasm_recd_segments_raw_total", cause=str(event))
         if event is SegmentEvent.GIVE_UP:
             log.error("segment.gave_up", cause=cause, **segment.log_context())
         else:
@@ -248,3 +273,9 @@ class EncodeStage:
             home=self._segments / segment.folder,
             preamble=preamble.path if preamble else None,
         )
+
+
+def _count(segment: Segment, seconds: float) -> None:
+    metrics.count("kasm_recd_encodes_total", outcome="encoded")
+    metrics.count("kasm_recd_encode_seconds_total", seconds)
+    metrics.count("kasm_recd_encoded_recorded_seconds_total", segment.duration_ms / 1000)

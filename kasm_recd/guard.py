@@ -18,7 +18,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Final, NoReturn
 
-from kasm_recd import disk
+from kasm_recd import disk, metrics
 from kasm_recd.breach import BreachKind, Settled
 from kasm_recd.log import get_logger
 from kasm_recd.segment import RecordingState
@@ -218,6 +218,7 @@ class Guard:
         self._open = None
         if breach is None:
             return
+        metrics.count("kasm_recd_breaches_total", kind=str(kind))
         context = {"kasm_id": breach.kasm_id, "breach": kind, "detail": detail, "at": breach.at}
         if kind is BreachKind.TORN:
             log.critical("recording.torn", **context)

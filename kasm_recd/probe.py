@@ -10,7 +10,7 @@ from __future__ import annotations
 import json
 import math
 import stat
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any, Final
 
 from kasm_recd import process
@@ -55,8 +55,10 @@ def ffprobe() -> str:
     return process.find_program("ffprobe", hint="apt-get install ffmpeg")
 
 
-async def probe(clip: Path, *, limits: process.Limits = LIMITS) -> Probe:
-    """Reads the index and the first packet of an MP4.
+async def probe(
+    clip: Path, *, limits: process.Limits = LIMITS, cage: process.Cage = "auto"
+) -> Probe:
+    """Reads the index and the first packet of an MP4, in ``cage``.
 
     Raises:
         ClipRejected: there is no such file, or it cannot be played.
@@ -69,7 +71,7 @@ async def probe(clip: Path, *, limits: process.Limits = LIMITS) -> Probe:
         *(ffprobe(), "-v", "error", *READ_MP4, "-show_entries", _ENTRIES),
         *("-read_intervals", "%+#1", "-of", "json", "-i", str(clip)),
     ]
-    done = await process.run(argv, folder=clip.parent, limits=limits)
+    done = await process.run(argv, folder=clip.parent, limits=replace(limits, cage=cage))
     if done.code != 0:
         cause = done.stderr_tail.partition("\n")[0] or done.ending
         raise ClipRejected(f"{clip.name} cannot be played: {cause}")

@@ -142,6 +142,7 @@ class Slots(Generic[T]):
         self._queue: FairQueue[tuple[Hashable, T]] = FairQueue()
         self._at_work: set[Hashable] = set()
         self._held: dict[Hashable, Callable[[], None]] = {}  # offers of keys at work
+        self._since: dict[Hashable, float] = {}  # when what waits was offered first
         self._changed = asyncio.Event()
         self._idle = asyncio.Event()
         self._idle.set()
@@ -155,6 +156,11 @@ class Slots(Generic[T]):
     def waiting(self) -> int:
         """How many items wait for a slot, or for their time."""
         return len(self._queue) + len(self._held)
+
+    @property
+    def oldest_s(self) -> float:
+        """How long what waits longest has waited, by the clock; 0 where nothing does."""
+        return max(0.0, self._clock() - min(self._since.values())) if self._since else 0.0
 
     def offer(
         self,
@@ -170,6 +176,7 @@ class Slots(Generic[T]):
         def put() -> None:
             self._queue.offer(key, (key, item), lane=lane, order=order, not_before=not_before)
 
+        self._since.setdefault(key, self._clock())
         if key in self._at_work:
             self._held[key] = put
         else:
@@ -181,6 +188,7 @@ class Slots(Generic[T]):
         """Takes ``key`` out of what waits; what is at work goes on."""
         self._queue.withdraw(key)
         self._held.pop(key, None)
+        self._since.pop(key, None)
         self._note_idle()
 
     async def run(self) -> None:
@@ -211,6 +219,7 @@ class Slots(Generic[T]):
                 return None if due is None else max(0.0, due - now)
             key, item = taken
             self._at_work.add(key)
+            self._since.pop(key, None)
             tasks.create_task(self._work_on(key, item), name=f"{self.name} {key}")
         return None
 

@@ -16,7 +16,7 @@ import shutil
 from pathlib import Path
 from typing import TYPE_CHECKING, Final
 
-from kasm_recd import disk, preambles, sidecar
+from kasm_recd import disk, metrics, preambles, sidecar
 from kasm_recd.log import about, get_logger
 from kasm_recd.segment import RecordingEvent, RecordingState, SegmentEvent, SegmentState
 
@@ -156,6 +156,7 @@ class Retention:
         session = self._journal.owner(segment)
         names = await asyncio.to_thread(lambda: sorted(p.name for p in folder.glob("*")))
         await self._journal.move_segment(segment.id, SegmentEvent.EXPIRE)
+        metrics.count("kasm_recd_segments_expired_total")
         await asyncio.to_thread(self._delete, segment)
         for name in names:
             log.critical(

@@ -207,6 +207,8 @@ class Contents:
 
     Of a segment that does not begin its recording, the ``sync`` and the display at its preamble's
     end count as its first. ``end_width`` and ``end_height`` are the display's at its own end.
+    ``surveyed`` is false where only the ends were read: then ``first_sync`` and ``last_sync`` are
+    right, and nothing else is known.
     """
 
     first_sync: int | None = None
@@ -221,6 +223,7 @@ class Contents:
     damage: tuple[Damage, ...] = ()
     end_width: int = 0
     end_height: int = 0
+    surveyed: bool = True
 
     @property
     def empty(self) -> bool:

@@ -6,8 +6,9 @@ bytes back to the live file's disk. A crash between any two of these steps repea
 loses nor doubles a byte: a segment's folder is named after (recording, start), one that the journal
 does not know yet is complete and is taken over as it is, and a hole covers all that is consumed.
 
-A live recording is cut after a ``sync``, and what follows it waits for the next cut. A finished one
-is cut in the same steps; its last segment takes the tail.
+A live recording is cut after a ``sync``, and what follows it, a byte at least, waits for the next
+cut. A finished one is cut in the same steps; its last segment takes the tail, and lasts until the
+recording's end.
 """
 
 from __future__ import annotations
@@ -19,7 +20,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from kasm_recd import disk, process, sidecar
+from kasm_recd import disk, metrics, process, sidecar
 from kasm_recd.cuts import (
     Cut,
     Seen,
@@ -141,6 +142,8 @@ class Segmenter:
         seen = await self._look(recording)
         segment = await self._adopt(recording) or await self._seal(recording, seen)
         if segment is not None:
+            metrics.count("kasm_recd_segments_sealed_total")
+            metrics.count("kasm_recd_segments_sealed_bytes_total", segment.length)
             log.info("segment.sealed", length=segment.length, **segment.log_context())
             self._on_sealed(segment)
         await self._go_on(recording_id, seen, cut=segment is not None)
@@ -214,7 +217,8 @@ class Segmenter:
                 self._barren[recording.id] = (seen.size, most)
                 return None
             await self._look(recording)  # what was read is what was known
-            draft = self._draft(recording, cut, seen, last=tail)
+            last = finished and recording.consumed + cut.length >= seen.size
+            draft = self._draft(recording, cut, seen, last=last)
             session = self._journal.owner(recording)
             await asyncio.to_thread(sidecar.write, folder, session, recording, draft)
             await asyncio.to_thread(disk.publish, folder, self._segments / draft.folder)
@@ -229,6 +233,8 @@ class Segmenter:
             *("--start", str(recording.consumed)),
             *("--output", str(body)),
             *(("--limit", str(most)) if most else ()),
+            *(("--live",) if recording.state is RecordingState.GROWING else ()),
+            "--glance",
             *self._prelude(recording),
         )
         done = await process.run(argv, folder=body.parent, limits=self._limits, check=True)

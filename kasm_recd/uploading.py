@@ -13,7 +13,7 @@ import random
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Final
 
-from kasm_recd import storage
+from kasm_recd import metrics, storage
 from kasm_recd.errors import KeyTaken, OperatorError, Retried
 from kasm_recd.location import following, sibling, variables_of
 from kasm_recd.log import get_logger
@@ -120,6 +120,7 @@ class UploadStage:
         destination.failures = 0
         destination.last_error = ""
         stored = await self._journal.move_segment(stored.id, SegmentEvent.STORED)
+        _count(stored)
         self._tell_life(stored)
         self._on_stored(stored)
 
@@ -166,6 +167,7 @@ class UploadStage:
         )
         key = object_key(segment, artifact.role)
         proof = await asyncio.to_thread(storage.upload, store, key, payload, stop=self._stop)
+        metrics.count("kasm_recd_upload_bytes_total", artifact.size)
         proofs = {**segment.proofs, artifact.role: str(proof)}
         return await self._journal.update_segment(segment.id, proofs=proofs)
 
@@ -195,6 +197,7 @@ class UploadStage:
     async def _put_back(self, segment: Segment, destination: Destination, error: Exception) -> None:
         destination.failures += 1
         destination.failures_since_start += 1
+        metrics.count("kasm_recd_upload_failures_total", error_class=type(error).__name__)
         destination.last_error = str(error)
         wait = self._back_off.after(destination.failures)
         destination.next_probe_at = self._now() + wait
@@ -223,6 +226,13 @@ class UploadStage:
         for destination in self.destinations.values():
             if destination.store is not None:
                 destination.store.close()
+
+
+def _count(segment: Segment) -> None:
+    metrics.count("kasm_recd_segments_stored_total", form=str(segment.form))
+    for damage in segment.contents.damage:
+        metrics.count("kasm_recd_damage_total", kind=damage.kind)
+        metrics.count("kasm_recd_damage_bytes_total", damage.end - damage.start, kind=damage.kind)
 
 
 def object_key(segment: Segment, role: str) -> str:

@@ -1,4 +1,4 @@
-"""Writes what is generated: EVENTS.md and the journal's catalog, both from the event registry.
+"""Writes what is generated: EVENTS.md, METRICS.md, the journal's catalog.
 
 ``python -m tests.documents`` brings every file up to date; a test compares them.
 """
@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Final
 
 from kasm_recd.events import EVENTS
 from kasm_recd.events.fields import ALWAYS, FIELDS, OFTEN
+from kasm_recd.metrics.registry import METRICS
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -74,8 +75,28 @@ def _message(event: Event) -> str:
     )
 
 
+def metrics_md() -> str:
+    """The metric list for people."""
+    head = [
+        "# Metrics",
+        "",
+        f"What `GET /metrics` says, {GENERATED} from `kasm_recd/metrics/registry.py`.",
+        "Counters go on from when the daemon started. `process_*` is the daemon's own CPU, memory",
+        "and descriptors.",
+        "",
+        "| metric | kind | labels | meaning |",
+        "|---|---|---|---|",
+    ]
+    rows = [
+        f"| `{each.name}` | {each.kind} | {', '.join(each.labels)} | {each.meaning} |"
+        for each in METRICS.values()
+    ]
+    return "\n".join([*head, *rows]) + "\n"
+
+
 DOCUMENTS: Final[dict[str, Callable[[], str]]] = {
     "EVENTS.md": events_md,
+    "METRICS.md": metrics_md,
     "systemd/kasm-recd.catalog": catalog,
 }
 

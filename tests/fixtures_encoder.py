@@ -17,7 +17,7 @@ if TYPE_CHECKING:
 
 STANDINS = Path(__file__).parent / "standins"
 #: Takes the place of the mending worker: the copy is the body.
-COPY_ARGV = [sys.executable, "-I", "-c", "import shutil, sys; shutil.copy(*sys.argv[2::2])"]
+COPY_ARGV = [sys.executable, "-I", "-c", "import shutil, sys; shutil.copyfile(*sys.argv[2::2])"]
 
 
 @pytest.fixture

@@ -29,6 +29,12 @@ if TYPE_CHECKING:
 
 
 @pytest.fixture
+def roomy(roomy: Limits) -> Limits:
+    """Without a cage: the stand-ins do what it would not let them."""
+    return replace(roomy, cage="off")
+
+
+@pytest.fixture
 def encoder(roomy: Limits, copy_argv: list[str]) -> GuacencEncoder:
     return GuacencEncoder(limits=roomy, mend_argv=copy_argv)
 

@@ -56,7 +56,7 @@ def cut(tmp_path: Path, roomy: process.Limits) -> MakeJob:
         argv = process.worker_argv(
             *("cut", "--input", str(recording), "--start", "0", "--output", str(body))
         )
-        done = await process.run(argv, folder=folder, limits=roomy, check=True)
+        done = await process.run(argv, folder=tmp_path, limits=roomy, check=True)
         contents = contents_from_json(json.loads(done.stdout)["contents"])
         assert contents.last_sync is not None
         return Job(body, folder, contents, contents.last_sync + HOLD_MS, picture)

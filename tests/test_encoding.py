@@ -9,11 +9,12 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
-from kasm_recd import manifest, preambles
+from kasm_recd import manifest, preambles, process
 from kasm_recd.encoder import Clip, Picture
 from kasm_recd.encoding import EncodePolicy, EncodeStage
 from kasm_recd.errors import ClipRejected, DiskFull, EncoderMissing, WorkerFailed
 from kasm_recd.segment import Contents, Damage, Segment, SegmentEvent, SegmentState
+from kasm_recd.surveying import Surveyor
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -22,6 +23,7 @@ if TYPE_CHECKING:
     from kasm_recd.journal import Journal
     from tests.fixtures_journal import Clock, SealOne
 
+LIMITS = process.Limits(memory=1_000_000_000, file_size=10_000_000, cpu_seconds=60, deadline_s=60.0)
 BODY = b"4.size,1.0,3.640,3.480;"
 
 
@@ -77,6 +79,7 @@ class Stage:
             journal=self.journal,
             spool=self.spool,
             encoders={"native": self.encoder, **self.others},
+            surveyor=Surveyor(journal=self.journal, spool=self.spool, limits=LIMITS),
             policy=EncodePolicy(**(fields | changes)),
             on_ready=self.ready.append,
             on_again=self.again.append,

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any
 import pytest
 
 from kasm_recd import guard as guards
+from kasm_recd import metrics
 from kasm_recd.breach import Breach, BreachKind, Settled
 from kasm_recd.clock import ClockReading
 from kasm_recd.guard import Guard
@@ -141,8 +142,10 @@ async def test_a_breach_is_over_when_a_recording_appears_that_was_asked_for(
 ) -> None:
     await watched.guard.allow(a_session("k-1"))
     await watched.guard.allow(a_session("k-2"))
+    counted = metrics.counted("kasm_recd_breaches_total", kind="never_appeared")
     await watched.scan(watched.seen("somebody-elses", inode=9), after=APPEAR_WITHIN)
     assert {kind for _, kind, _ in watched.breaches()} == {BreachKind.NEVER_APPEARED}
+    assert metrics.counted("kasm_recd_breaches_total", kind="never_appeared") == counted + 2
     assert watched.guard.error(), "a recording that nobody asked for proves nothing"
     await watched.scan(watched.seen("k-2"))
     assert watched.guard.error() is None

@@ -17,7 +17,8 @@ if TYPE_CHECKING:
     from kasm_recd.journal import Journal
     from tests.fixtures_journal import SealOne
 
-LIMITS = process.Limits(memory=2_000_000_000, file_size=10_000_000, cpu_seconds=60, deadline_s=60.0)
+#: Without a cage: the stand-in looks beside its input.
+LIMITS = process.Limits(2_000_000_000, 10_000_000, cpu_seconds=60, deadline_s=60.0, cage="off")
 STANDIN = Path(__file__).parent / "standins" / "replay.py"
 BODY = make_recording(50_000)
 

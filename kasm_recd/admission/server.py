@@ -3,6 +3,7 @@
     POST /v1/admission   200 allow · 403 deny with reason and figures · 400 with the wrong field
     GET  /v1/health      200 recorded sessions are taken · 503 they are not; each part's state
     GET  /v1/status      200 the daemon's figures
+    GET  /metrics        200 the same for Prometheus
     POST /v1/drain       200 no more sessions from now on (root and the daemon's own user)
 
 An allow is said only after the session is durable in the journal, and on facts that still hold
@@ -23,6 +24,8 @@ from typing import TYPE_CHECKING, Any, Final
 
 from aiohttp import web
 
+from kasm_recd import metrics
+from kasm_recd.admission import exposition
 from kasm_recd.admission.listener import BACKLOG
 from kasm_recd.admission.request import AdmissionRequest, BadRequest, parse
 from kasm_recd.admission.verdict import Decision, Reason, decide, parts, verdict
@@ -78,6 +81,7 @@ class AdmissionServer:
         status: figures for operators, as JSON values.
         drain: from now on facts say ``draining``.
         drain_uids: who may call for it.
+        gauges: figures for Prometheus.
     """
 
     def __init__(
@@ -89,6 +93,7 @@ class AdmissionServer:
         status: Callable[[], Mapping[str, Any]],
         drain: Callable[[], None],
         drain_uids: frozenset[int] = frozenset({0, os.getuid()}),
+        gauges: Callable[[], metrics.Gauges] = dict,
     ) -> None:
         self._listener = listener
         self._facts = facts
@@ -96,6 +101,7 @@ class AdmissionServer:
         self._status = status
         self._drain = drain
         self._drain_uids = drain_uids
+        self._gauges = gauges
         self._runner = web.AppRunner(
             self._application(), access_log=None, shutdown_timeout=SHUTDOWN_S
         )
@@ -117,6 +123,7 @@ class AdmissionServer:
         application.router.add_get("/v1/health", self._answer_health)
         application.router.add_get("/v1/status", self._answer_status)
         application.router.add_post("/v1/drain", self._answer_drain)
+        application.router.add_get(exposition.PATH, exposition.answering(self._gauges))
         return application
 
     @web.middleware
@@ -133,6 +140,7 @@ class AdmissionServer:
                 field=error.field,
                 error=str(error),
             )
+            metrics.count("kasm_recd_bad_requests_total")
             content = {"decision": "deny", "field": error.field, "error": str(error)}
             answer = _answer(400, content)
         except Exception:  # the top of a request's task, and it must not become a yes
@@ -145,8 +153,9 @@ class AdmissionServer:
         if asked.unknown:
             names = [name[:100] for name in asked.unknown[:UNKNOWN_LOGGED]]
             log.info("admission.unknown_fields", kasm_id=asked.kasm_id, fields=names)
-        decision, place = await self._decide(asked)
+        decision, place, repeated = await self._decide(asked)
         bound = log.bind(kasm_id=asked.kasm_id, peer=_logged(_peer(request)))
+        _count(asked, decision, repeated=repeated)
         if decision.allow:
             bound.info("admission.allowed", **asdict(place))
             return _answer(200, {"decision": "allow", **asdict(place)})
@@ -154,24 +163,25 @@ class AdmissionServer:
         bound.warning("admission.refused", **told)
         return _answer(403, {"decision": "deny", **told})
 
-    async def _decide(self, asked: AdmissionRequest) -> tuple[Decision, Place]:
-        """The decision, and where to record if the session is to be recorded."""
+    async def _decide(self, asked: AdmissionRequest) -> tuple[Decision, Place, bool]:
+        """The decision, where to record if that is to be, and whether it was asked before."""
         decision = _judge(asked, self._facts())
         if not decision.allow or not asked.record_sessions:
-            return decision, NOWHERE
+            return decision, NOWHERE, False
         session = asked.session(token=secrets.token_hex(4), at=time.time())
         try:
             async with asyncio.timeout(REGISTER_DEADLINE_S):
                 registered = await self._register(session)
         except NameInUse as error:
             figures = {"recording_name": asked.recording_name}
-            return Decision(Reason.NAME_IN_USE, str(error), figures), NOWHERE
+            return Decision(Reason.NAME_IN_USE, str(error), figures), NOWHERE, False
         except JournalCorrupt as error:
-            return Decision(Reason.JOURNAL_CORRUPT, str(error)), NOWHERE
+            return Decision(Reason.JOURNAL_CORRUPT, str(error)), NOWHERE, False
         except DiskFull as error:
-            return Decision(Reason.DISK_FREE_LOW, str(error)), NOWHERE
+            return Decision(Reason.DISK_FREE_LOW, str(error)), NOWHERE, False
         facts = self._facts()  # the write took its time: what is said must hold now
-        return _judge(asked, facts), Place(facts.recording_dir, registered.recording_name)
+        place = Place(facts.recording_dir, registered.recording_name)
+        return _judge(asked, facts), place, registered.admitted_at != session.admitted_at
 
     async def _answer_health(self, _request: web.Request) -> web.Response:
         facts, now = self._facts(), time.monotonic()
@@ -195,6 +205,14 @@ class AdmissionServer:
         log.info("admission.draining", peer=_logged(peer))
         self._drain()
         return _answer(200, {"draining": True})
+
+
+def _count(asked: AdmissionRequest, decision: Decision, *, repeated: bool) -> None:
+    """A repeat is no allow: it promises nothing that was not promised."""
+    said = "deny"
+    if decision.allow:
+        said = "repeat" if repeated else "allow" if asked.record_sessions else "unrecorded"
+    metrics.count("kasm_recd_admissions_total", decision=said, reason=str(decision.reason or ""))
 
 
 def _judge(asked: AdmissionRequest, facts: Facts) -> Decision:

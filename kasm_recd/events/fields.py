@@ -21,6 +21,7 @@ OFTEN: Final[dict[str, str]] = {
 
 FIELDS: Final[dict[str, str]] = {
     "allowed_at": "When the session was allowed, in Unix seconds.",
+    "address": "host:port.",
     "announced": "Whether a broker had asked for the session.",
     "at": "When it was noted, in Unix seconds.",
     "attempt": "Number of the request, from 1.",
@@ -61,6 +62,7 @@ FIELDS: Final[dict[str, str]] = {
     "loss": "vanished, shrunk or replaced.",
     "message": "The refusal in a sentence.",
     "next_attempt_s": "Seconds until the next attempt.",
+    "lacking": "What the kernel cannot give a worker's cage.",
     "parts": "Names of the silent parts.",
     "path": "Path of the file, or of the request.",
     "peer": "pid, uid and gid of who asked, by the kernel's word.",

@@ -71,7 +71,8 @@ EVENTS: Final = (
         "preamble.made",
         "info",
         (*SEGMENT, "length", "cpu_s"),
-        "What the next segment of a recording plays from is durable; `cpu_s` where it was replayed.",
+        "What the next segment of a recording plays from is durable; it has `cpu_s` where it was "
+        "replayed.",
     ),
     Event(
         "preamble.failed",

@@ -45,7 +45,29 @@ EVENTS: Final = (
         "The settings are valid, but probably not meant so.",
         "Read the warning; `kasm-recd check-config` repeats it.",
     ),
+    Event(
+        "worker.cage_open",
+        "warning",
+        ("lacking",),
+        "This kernel cannot keep workers in all of their cage; what it has is used.",
+        "Boot with Landlock (kernel 5.13 or later, `lsm=landlock,...`), or set "
+        "worker_cage = require to refuse sessions without it.",
+    ),
     Event("settings.reloaded", "info", ("valid",), "The settings were read again, after SIGHUP."),
+    Event(
+        "metrics.listening",
+        "info",
+        ("address",),
+        "Prometheus is answered on a TCP address.",
+    ),
+    Event(
+        "metrics.unavailable",
+        "error",
+        ("address", "error"),
+        "The address for Prometheus cannot be had; it is tried again every second, and all else "
+        "goes on.",
+        "Free the address or choose another with metrics_listen.",
+    ),
     Event(
         "recorder.restarting",
         "critical",

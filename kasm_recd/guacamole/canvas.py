@@ -257,7 +257,8 @@ class Canvas:
         if place.empty:
             return NOWHERE
         self._surface.draw(Drawing(place, ink, x, y))
-        self.drawn = self.drawn.joined(place)
+        if not self.drawn.contains(place):
+            self.drawn = self.drawn.joined(place)
         return place
 
     def _paint(self, shape: Rect, source: Words | np.uint32) -> Rect:

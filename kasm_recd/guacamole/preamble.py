@@ -12,7 +12,8 @@ With a preamble before it, the second half of a recording plays on its own, in t
 5. Places and opacity; the children of each parent in their order, which breaks ties of ``z``.
 6. Open streams with what they have received.
 7. Pending paths, operators, drawing state.
-8. The pointer's place, stamped with the time of the cut, and exactly one ``sync``.
+8. The pointer's place, stamped with the time of the cut, and exactly one ``sync``. Where no time is
+   known yet there is none: what follows shows it all with its own first one.
 
 A canvas is larger than its layer (see :mod:`~kasm_recd.guacamole.canvas`) and may hold pixels out
 there. A layer takes them as they are; a buffer would grow, so it gets its canvas's size first and
@@ -60,7 +61,10 @@ _BEYOND: Final = 1 << 24  # right of every canvas
 
 
 def write(display: Display, sync: tuple[bytes, ...]) -> Iterator[bytes]:
-    """The instructions for ``display`` at a ``sync`` with the arguments ``sync``, one by one."""
+    """The instructions for ``display`` at a ``sync`` with the arguments ``sync``, one by one.
+
+    Without arguments no ``sync`` is written.
+    """
     layers, root = display.layers, display.layers.root
     ordered = sorted(layers, key=lambda layer: layer.index)
     stream = _lowest_not_in({*display.streams.images, *display.streams.media}, 0)
@@ -80,7 +84,8 @@ def write(display: Display, sync: tuple[bytes, ...]) -> Iterator[bytes]:
     yield from _operators(ordered)
     if display.pointer.position is not None:
         yield encode("mouse", *display.pointer.position, 0, *sync[:1])
-    yield encode("sync", *sync)
+    if sync:
+        yield encode("sync", *sync)
 
 
 def _pointer(display: Display, stream: int) -> Iterator[bytes]:

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Final
 
 import psutil
 
+from kasm_recd.cage.policy import Mode as Cage
 from kasm_recd.errors import DiskFull, WorkerFailed
 from kasm_recd.log import get_logger
 from kasm_recd.process.child import REAP_S, ChildId, Finished, start
@@ -21,6 +22,7 @@ if TYPE_CHECKING:
     from pathlib import Path
 
 __all__ = [
+    "Cage",
     "ChildId",
     "Finished",
     "Limits",
@@ -62,7 +64,7 @@ async def run(
         EncoderMissing: setpriv, prlimit or nice is not on this machine.
     """
     name = name_of(argv)
-    child = start(name, chain(argv, limits), folder, on_stderr_line)
+    child = start(name, chain(argv, limits, folder), folder, on_stderr_line)
     deadline = asyncio.timeout(limits.deadline_s)
     try:
         async with deadline:

@@ -13,6 +13,7 @@ import contextlib
 import os
 import signal
 import subprocess
+import time
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Final
 
@@ -32,6 +33,7 @@ log = get_logger(__name__)
 STDOUT_LIMIT: Final = 1024 * 1024  # bytes; who writes more is ended
 STDERR_LIMIT: Final = 256 * 1024 * 1024  # guacenc may say a line for every instruction
 REAP_S: Final = 5.0  # a killed process that is not gone by then hangs in the kernel
+VISIBLE_S: Final = 1.0  # for a new child to be seen
 PIPE_GRACE_S: Final = 1.0  # for what is left in the pipes once the group is dead
 
 _SIGNAL_NAMES: Final = {int(known): known.name for known in signal.Signals}
@@ -94,10 +96,26 @@ def start(
         raise WorkerFailed(f"{name} could not be started: {error}") from error
     try:
         return Child(popen, on_line)
-    except OSError as error:  # no descriptor left to watch it through
+    except (OSError, WorkerFailed) as error:  # no descriptor left to watch it through
         with popen:
             popen.kill()
         raise WorkerFailed(f"{name} could not be watched: {error}") from error
+
+
+def _start_time(pid: int) -> float:
+    """Unix seconds. Raises WorkerFailed where the child cannot be seen.
+
+    A child has the daemon's memory, which may not be looked at, until its exec is through: under
+    ProtectProc=invisible it is not there for that moment.
+    """
+    deadline = time.monotonic() + VISIBLE_S
+    while True:
+        try:
+            return psutil.Process(pid).create_time()
+        except psutil.NoSuchProcess as error:
+            if time.monotonic() > deadline:
+                raise WorkerFailed(f"process {pid} cannot be seen in /proc") from error
+            time.sleep(0.001)
 
 
 class Child:
@@ -106,7 +124,7 @@ class Child:
     def __init__(
         self, popen: subprocess.Popen[bytes], on_line: Callable[[str], bool | None] | None
     ) -> None:
-        self.id = ChildId(popen.pid, psutil.Process(popen.pid).create_time())
+        self.id = ChildId(popen.pid, _start_time(popen.pid))
         self._popen = popen
         self._cpu_s = 0.0
         self._loop = asyncio.get_running_loop()

@@ -2,10 +2,11 @@
 
 ::
 
-    setpriv --pdeathsig KILL  ->  prlimit  ->  nice  ->  the program
+    setpriv --pdeathsig KILL  ->  prlimit  ->  nice  ->  its cage  ->  the program
 
-so that the kernel ends it when the daemon dies, whatever the daemon dies of, and holds it to its
-limits. Nothing of ours runs between fork and exec.
+so that the kernel ends it when the daemon dies, whatever the daemon dies of, holds it to its
+limits, and keeps it from all that is not its business (:mod:`kasm_recd.cage`). Nothing of ours runs
+between fork and exec.
 """
 
 from __future__ import annotations
@@ -18,6 +19,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Final
 
+from kasm_recd.cage import policy
 from kasm_recd.errors import EncoderMissing
 
 if TYPE_CHECKING:
@@ -28,12 +30,16 @@ NICENESS: Final = 10
 
 @dataclass(frozen=True, slots=True)
 class Limits:
-    """What one child may use: bytes of address space, bytes of one file, CPU and wall seconds."""
+    """What one child may use: bytes of address space, bytes of one file, CPU and wall seconds.
+
+    ``cage`` is whether it is kept in one: where the kernel can, or else not at all, or never.
+    """
 
     memory: int
     file_size: int
     cpu_seconds: int
     deadline_s: float
+    cage: policy.Mode = "auto"
 
 
 def worker_argv(name: str, *args: str) -> list[str]:
@@ -70,15 +76,18 @@ def name_of(argv: Sequence[str]) -> str:
     return Path(argv[0]).name
 
 
-def chain(argv: Sequence[str], limits: Limits) -> list[str]:
-    """The command line that becomes ``argv`` under ``limits``; raises EncoderMissing."""
+def chain(argv: Sequence[str], limits: Limits, folder: Path) -> list[str]:
+    """The command line that becomes ``argv`` in ``folder``, under ``limits``.
+
+    Raises EncoderMissing where a program of the chain is not on this machine.
+    """
     setpriv, prlimit, nice = wrapper()
     return [
         *(setpriv, "--pdeathsig", "KILL", "--no-new-privs"),
         *(prlimit, f"--as={limits.memory}", f"--fsize={limits.file_size}", "--core=0"),
         f"--cpu={limits.cpu_seconds}:{limits.cpu_seconds + 1}",  # soft first: SIGXCPU says why
         *(nice, "-n", str(NICENESS)),
-        *argv,
+        *policy.command(argv, folder, limits.cage),
     ]
 
 

@@ -23,22 +23,32 @@ CPU_S: Final = 6 * 3600  # a worker's CPU seconds; the deadline ends it long bef
 
 
 def worker_limits(
-    *, memory: int = 2_000_000_000, deadline_s: float = 3600.0, file_size: int = 20_000_000_000
+    *,
+    memory: int = 2_000_000_000,
+    deadline_s: float = 3600.0,
+    file_size: int = 20_000_000_000,
+    cage: process.Cage = "auto",
 ) -> process.Limits:
     """Limits of a worker: bytes of address space, bytes of one file, seconds."""
     return process.Limits(
-        memory=memory, file_size=file_size, cpu_seconds=CPU_S, deadline_s=deadline_s
+        memory=memory, file_size=file_size, cpu_seconds=CPU_S, deadline_s=deadline_s, cage=cage
     )
 
 
 def cut_limits(settings: Settings) -> process.Limits:
     """Limits of the worker that cuts."""
-    return worker_limits(memory=CUT_MEMORY, deadline_s=settings.cut_deadline)
+    return worker_limits(
+        memory=CUT_MEMORY, deadline_s=settings.cut_deadline, cage=settings.worker_cage
+    )
 
 
 def encode_limits(settings: Settings) -> process.Limits:
     """Limits of the workers that replay and encode."""
-    return worker_limits(memory=settings.encode_memory, deadline_s=settings.encode_deadline)
+    return worker_limits(
+        memory=settings.encode_memory,
+        deadline_s=settings.encode_deadline,
+        cage=settings.worker_cage,
+    )
 
 
 def build_encoders(limits: process.Limits) -> dict[str, Encoder]:

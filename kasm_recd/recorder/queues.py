@@ -79,6 +79,10 @@ class Queues:
     def figures(self) -> dict[str, Any]:
         """How many are worked on and how many wait, by queue."""
         return {
-            slots.name: {"busy": slots.busy, "waiting": slots.waiting}
+            slots.name: {
+                "busy": slots.busy,
+                "waiting": slots.waiting,
+                "oldest_s": round(slots.oldest_s, 1),
+            }
             for slots in (self.cuts, self.encodes, self.uploads)
         }

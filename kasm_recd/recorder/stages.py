@@ -15,6 +15,7 @@ from kasm_recd.recorder.queues import Queues
 from kasm_recd.replaying import ReplayStage
 from kasm_recd.segment import RecordingState, SegmentState
 from kasm_recd.segmenter import Rolling, Segmenter
+from kasm_recd.surveying import Surveyor
 from kasm_recd.uploading import BackOff, UploadStage
 
 if TYPE_CHECKING:
@@ -91,6 +92,11 @@ class Stages:
             journal=self._journal,
             spool=self._settings.spool_dir,
             encoders=self.encoders,
+            surveyor=Surveyor(
+                journal=self._journal,
+                spool=self._settings.spool_dir,
+                limits=building.encode_limits(self._settings),
+            ),
             policy=building.encode_policy(self._settings),
             on_ready=self._encode_ended,
             on_again=self._encode_ended,

@@ -17,6 +17,7 @@ from pydantic_core import PydanticCustomError
 from pydantic_settings import BaseSettings, SettingsConfigDict
 
 from kasm_recd import units
+from kasm_recd.cage.policy import Mode as CageMode  # noqa: TC001 - pydantic reads it
 from kasm_recd.errors import LocationInvalid
 from kasm_recd.location import Location
 from kasm_recd.settings.conflicts import Conflicting, conflicts
@@ -39,6 +40,13 @@ def _absolute(value: Path) -> Path:
     if not value.is_absolute() or ".." in value.parts:
         raise ValueError("the path must begin with / and have no ..")
     return value
+
+
+def _address(text: str) -> str:
+    host, _, port = text.rpartition(":")
+    if text and not (host.strip("[]") and port.isdecimal() and 0 < int(port) < 65536):  # noqa: PLR2004
+        raise ValueError("it is not host:port")
+    return text
 
 
 def _location(text: str) -> str:
@@ -186,6 +194,8 @@ class Settings(BaseSettings):
         default="damaged", description="damaged, always or never"
     )
 
+    worker_cage: CageMode = Field(default="auto", description="auto, require or off")
+
     # -- the store ----------------------------------------------------------------------------
     upload_slots: Slots = Field(
         default=2, description="uploads at once, a whole number from 1 to 64"
@@ -221,6 +231,9 @@ class Settings(BaseSettings):
     # -- the log ------------------------------------------------------------------------------
     log_level: Literal["debug", "info", "warning", "error"] = Field(
         default="info", description="debug, info, warning or error"
+    )
+    metrics_listen: Annotated[str, AfterValidator(_address)] = Field(
+        default="", description="host:port such as 127.0.0.1:9464, or empty for none"
     )
 
     @classmethod

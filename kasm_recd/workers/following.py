@@ -19,7 +19,8 @@ def write_following(display: Display, sync: tuple[bytes, ...], path: Path) -> di
     """Write ``display`` at a ``sync`` with the arguments ``sync`` to the new file ``path``.
 
     Returns its ``length`` in bytes, its ``sha256``, and the ``timestamp`` of the ``sync`` in
-    milliseconds. The file is on disk then; where this raises OSError there is none.
+    milliseconds, or None where ``sync`` is empty: then there is none. The file is on disk
+    afterwards; where this raises OSError it is gone.
     """
     with created(path) as target:
         digest, length = hashlib.sha256(), 0
@@ -28,4 +29,8 @@ def write_following(display: Display, sync: tuple[bytes, ...], path: Path) -> di
                 digest.update(instruction)
                 length += file.write(instruction)
         os.fsync(target)
-    return {"length": length, "sha256": digest.hexdigest(), "timestamp": int(sync[0])}
+    return {
+        "length": length,
+        "sha256": digest.hexdigest(),
+        "timestamp": int(sync[0]) if sync else None,
+    }
