@@ -243,7 +243,8 @@ class Canvas(Pen):
         if place.empty:
             return NOWHERE
         self._surface.draw(Drawing(place, ink, x, y))
-        self.drawn = self.drawn.joined(place)
+        if not self.drawn.contains(place):
+            self.drawn = self.drawn.joined(place)
         return place
 
     def _place_styled(self, picture: Words, x: int, y: int) -> Rect:

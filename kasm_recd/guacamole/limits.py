@@ -7,6 +7,7 @@ drawn on.
 
 from __future__ import annotations
 
+from functools import lru_cache
 from typing import Final
 
 from kasm_recd.errors import Parked
@@ -39,6 +40,7 @@ COORDINATE: Final = 1 << 24
 DAMAGES: Final = 1_000  # named; the rest is only counted
 
 
+@lru_cache(maxsize=8_192)
 def checked_number(text: bytes) -> int:
     """``text`` as a coordinate, size or index. Raises Undrawable."""
     try:

@@ -111,12 +111,13 @@ class Screen:
 
     def touch(self, layer: Layer, rect: Rect) -> None:
         """``rect`` of ``layer`` looks different now."""
+        x = y = 0
         for ancestor in layer.ancestors:
             if ancestor.matrix is not IDENTITY:
                 self._stale.add(self.area)
                 return
-            rect = rect.moved(ancestor.x, ancestor.y)
-        self._stale.add(rect.cut_to(self.area))
+            x, y = x + ancestor.x, y + ancestor.y
+        self._stale.add(rect.moved(x, y).cut_to(self.area))
 
     def paint(self, *, pointer: bool) -> Words:
         """The picture, height x width words; valid until the next call."""
