@@ -26,13 +26,14 @@ def state(display: Display) -> dict[str, Any]:
             index: (image.layer.index, image.x, image.y, image.mimetype, bytes(image.data))
             for index, image in streams.images.items()
         },
+        "nested": dict(display.nested.begun),
         "picture": display.picture().tobytes(),
     }
     for layer in display.layers:
         fields[f"canvas {layer.index}"] = _canvas(layer)
     for layer in alive:
         fields[f"layer {layer.index}"] = (
-            (layer.x, layer.y, layer.z, layer.alpha),
+            (layer.x, layer.y, layer.z, layer.alpha, layer.matrix),
             layer.parent.index if layer.parent in alive and layer.parent else None,
             [child.index for child in layer.children.values()],
         )
@@ -42,9 +43,10 @@ def state(display: Display) -> dict[str, Any]:
 def _canvas(canvas: Layer) -> dict[str, Any]:
     return {
         "pixels": _pixels(canvas),
-        "path": canvas.path,
+        "path": repr(canvas.path),
         "closed": canvas.path_is_closed if canvas.path else None,
-        "operators": (canvas.operator, canvas.operator_after_reset, *canvas.saved),
+        "state": (canvas.operator, canvas.operator_after_reset, canvas.line, repr(canvas.style)),
+        "saved": repr(canvas.saved),
     }
 
 

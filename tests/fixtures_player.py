@@ -42,11 +42,15 @@ class PlayerUnavailable(Exception):
 
 @dataclass(frozen=True, slots=True)
 class Job:
-    """A recording, the positions (ms from its first ``sync``) to show, where pictures may go."""
+    """A recording, the positions (ms from its first ``sync``) to show, where pictures may go.
+
+    ``screen`` asks for ``screen.png`` as well: what the page shows at the last position.
+    """
 
     recording: Path
     positions: tuple[int, ...]
     pictures: Path | None = None
+    screen: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -74,6 +78,7 @@ class Player:
                 "recording": str(job.recording),
                 "positions": job.positions,
                 "pictures": str(job.pictures) if job.pictures else None,
+                "screen": job.screen,
             }
             for job in jobs
         ]
