@@ -3,6 +3,7 @@
 Nothing here knows what a recording holds, and nothing here changes what is not consumed.
 """
 
+from kasm_recd.disk.access import Ids, obstacle
 from kasm_recd.disk.holders import Lock, is_locked, is_open_for_writing, lock_of
 from kasm_recd.disk.identity import (
     HEAD_LENGTH,
@@ -33,6 +34,7 @@ __all__ = [
     "HIDDEN_PREFIX",
     "Disk",
     "FileKey",
+    "Ids",
     "Lock",
     "Status",
     "check_same",
@@ -48,6 +50,7 @@ __all__ = [
     "is_same_file",
     "leave",
     "lock_of",
+    "obstacle",
     "open_to_look",
     "publish",
     "punch",

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Final, Self
 
 from kasm_recd.breach import BreachKind
 from kasm_recd.errors import JournalCorrupt
-from kasm_recd.journal import breaches, schema
+from kasm_recd.journal import breaches, promises, schema
 from kasm_recd.journal.connection import journal_errors, open_reading
 from kasm_recd.journal.rows import breach_of, recording_of, segment_of, session_of, watch_of
 from kasm_recd.segment import Recording, RecordingState, Segment, SegmentState, Session
@@ -21,6 +21,7 @@ if TYPE_CHECKING:
     from types import TracebackType
 
     from kasm_recd.breach import Breach, Watch
+    from kasm_recd.journal.promises import Live, Promise
     from kasm_recd.journal.rows import Column
 
 #: Only the spool has these bytes.
@@ -126,6 +127,22 @@ class JournalReader:
         """A session's recordings, oldest first."""
         rows = self._rows("SELECT * FROM recordings WHERE session_id = ? ORDER BY id", session_id)
         return [recording_of(row) for row in rows]
+
+    def promises(self) -> list[Promise]:
+        """Recordings that were promised and have not appeared."""
+        rows = self._rows(f"{promises.PROMISES} WHERE {promises.PENDING}")
+        return [promises.promise_of(row) for row in rows]
+
+    def promise(self, kasm_id: str) -> Promise | None:
+        """The recording that was promised to a session and has not appeared."""
+        wanted = f"{promises.PROMISES} WHERE kasm_id = ? AND {promises.PENDING}"
+        rows = self._rows(wanted, kasm_id)
+        return promises.promise_of(rows[0]) if rows else None
+
+    def live(self) -> list[Live]:
+        """The recordings of which bytes may still be in no segment."""
+        states = (RecordingState.GROWING, RecordingState.FINISHED)
+        return [promises.live_of(row) for row in self._rows(promises.LIVE, *states)]
 
     def watches(self) -> list[Watch]:
         """The sessions that were allowed and whose recording has not appeared."""
