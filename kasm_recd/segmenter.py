@@ -269,16 +269,14 @@ class Segmenter:
     def _draft(self, recording: Recording, cut: Cut, seen: Seen, *, last: bool) -> Segment:
         live = recording.state is RecordingState.GROWING
         at = seen.at if live else recording.ended_at or seen.modified_at
-        offset_s = self._journal.clock_offset(recording.boot_id, at)
+        scale = self._journal.clock_scale(recording.boot_id)
         contents, before = cut.contents, self._before(recording)
         if last:
-            times = place_in_time(
-                recording, contents, offset_s=offset_s, modified_at=seen.modified_at
-            )
+            times = place_in_time(recording, contents, scale=scale, modified_at=seen.modified_at)
         else:
-            times = place_before_others(recording, cut, offset_s=offset_s, seen=seen, seen_at=at)
+            times = place_before_others(recording, cut, scale=scale, seen=seen, seen_at=at)
         if before is not None:
-            local = offset_s is not None and is_local(recording, contents, offset_s, at)
+            local = scale is not None and is_local(recording, contents, scale, at)
             times = following(times, before, local=local)
             contents = contents_after(before.contents, contents)
         return Segment(

@@ -9,6 +9,7 @@ import os
 from typing import TYPE_CHECKING, Final, Self
 
 from kasm_recd.breach import BreachKind
+from kasm_recd.clock import Scale
 from kasm_recd.errors import JournalCorrupt
 from kasm_recd.journal import breaches, promises, schema
 from kasm_recd.journal.connection import journal_errors, open_reading
@@ -168,20 +169,11 @@ class JournalReader:
         counts = {**dict.fromkeys(map(str, BreachKind), 0), **{r["kind"]: r["n"] for r in rows}}
         return {**counts, "open": sum(r["unsettled"] for r in rows)}
 
-    def clock_offset(self, boot_id: str, at: float) -> float | None:
-        """CLOCK_REALTIME - CLOCK_MONOTONIC, in s, as it was at Unix time ``at``.
-
-        The last one noted in that boot by then; before the first note, the first. None for a boot
-        that was never noted.
-        """
-        by_then = (
-            "SELECT offset_s FROM clock WHERE boot_id = ? AND at <= ? ORDER BY at DESC, id DESC"
-        )
-        first = "SELECT offset_s FROM clock WHERE boot_id = ? ORDER BY at, id"
-        rows = self._rows(f"{by_then} LIMIT 1", boot_id, at) or self._rows(
-            f"{first} LIMIT 1", boot_id
-        )
-        return float(rows[0]["offset_s"]) if rows else None
+    def clock_scale(self, boot_id: str) -> Scale | None:
+        """What is known of a boot's clocks; None for a boot that was never noted."""
+        rows = self._rows("SELECT at, offset_s FROM clock WHERE boot_id = ? ORDER BY id", boot_id)
+        notes = tuple((row["at"] - row["offset_s"], row["offset_s"]) for row in rows)
+        return Scale(notes) if notes else None
 
     def uptime(self) -> float:
         """How long the daemon was up, in s, over all its starts."""
