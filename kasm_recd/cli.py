@@ -14,7 +14,16 @@ from typing import TYPE_CHECKING, Final
 
 from rich.console import Console
 
-from kasm_recd import __version__, commands, daemon, demo, file_commands, roll_commands, units
+from kasm_recd import (
+    __version__,
+    commands,
+    daemon,
+    demo,
+    doctor_commands,
+    file_commands,
+    roll_commands,
+    units,
+)
 from kasm_recd.errors import RecdError, SettingsInvalid
 
 if TYPE_CHECKING:
@@ -72,6 +81,7 @@ def _parser() -> argparse.ArgumentParser:
     script = argparse.ArgumentParser(add_help=False)
     script.add_argument("--json", action="store_true", help="for scripts: one JSON object")
     _add_daemon_commands(commands_of, settings, socket, script)
+    doctor_commands.add(commands_of, settings, socket, script)
     _add_file_commands(commands_of)
     return parser
 

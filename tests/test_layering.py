@@ -24,6 +24,9 @@ BACKENDS = {("storage", "s3"), ("storage", "filestore")}
 READS_SETTINGS = {
     "recorder",
     "measuring",
+    "doctor",
+    "doctor_commands",
+    "policy",
     "desk",
     "daemon",
     "cli",

@@ -91,7 +91,7 @@ class Examination:
         return headers.get("x-amz-bucket-region", ""), at
 
     def put(self, **headers: Any) -> Mapping[str, Any]:
-        """Writes the throw-away object; with ``headers``, and what the store answered."""
+        """Writes the throw-away object with ``headers``; what the store answered."""
         with self._talking("write to"):
             answer: Mapping[str, Any] = self._write(**headers)
         return answer
@@ -99,13 +99,7 @@ class Examination:
     def heeds_condition(self) -> bool:
         """Whether a second conditional write of an object that is there is refused."""
         try:
-            self.client.put_object(
-                Bucket=self.bucket,
-                Key=self.key,
-                Body=CONTENT,
-                IfNoneMatch="*",
-                **_checksum(CONTENT),
-            )
+            self._write(IfNoneMatch="*")
         except ClientError as error:
             if status_of(error) == HTTPStatus.PRECONDITION_FAILED:
                 return True
