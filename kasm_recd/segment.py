@@ -159,7 +159,11 @@ class Identity:
 
 @dataclass(frozen=True, slots=True)
 class Recording:
-    """A file that guacd writes or wrote; ``consumed`` bytes of it are in sealed segments."""
+    """A file that guacd writes or wrote; ``consumed`` bytes of it are in sealed segments.
+
+    It may have begun over another recording in the same file (``recording-write-existing``), of
+    ``overwritten`` bytes: while the file has no more, nobody can tell what in it is new.
+    """
 
     id: int
     session_id: int
@@ -172,6 +176,7 @@ class Recording:
     first_seen_at: float
     ended_at: float | None = None
     end_known: bool = False
+    overwritten: int = 0
 
     def after(self, event: RecordingEvent) -> RecordingState:
         """The state that ``event`` leads to; raises IllegalMove and changes nothing otherwise."""

@@ -99,6 +99,8 @@ class Segmenter:
 
     def is_due(self, recording: Recording, size: int) -> bool:
         """Whether a live recording that has grown to ``size`` is to be cut now."""
+        if size <= recording.overwritten:
+            return False  # its writer is somewhere in the middle of the file
         uncut = size - recording.consumed
         if uncut <= 0:
             self._uncut_since[recording.id] = (recording.consumed, self._now())

@@ -177,6 +177,28 @@ async def test_by_age_a_small_recording_is_cut_after_its_last_sync(
     assert rolls.segmenter.is_due(rolls.recording, half + 1)
 
 
+async def test_over_another_recording_it_is_cut_when_it_is_longer_or_at_its_end(
+    journal: Journal,
+    tmp_path: Path,
+    journal_clock: Clock,
+    add_recording: Callable[..., Awaitable[Recording]],
+) -> None:
+    """Until then the size says nothing of where its writer is: what it cut would never be read."""
+    rolls = Rolls(journal, tmp_path, journal_clock, Rolling(SIZE))
+    size = len(rolls.content)
+    found = await add_recording(
+        journal, path=str(rolls.path), identity=disk.identify(rolls.path), overwritten=size
+    )
+    rolls.id = found.id
+    await rolls.cut()
+    assert rolls.sealed == []
+    assert rolls.segmenter.is_due(rolls.recording, size + 1)
+    await rolls.finish(ended_at=rolls.clock.now, end_known=True)
+    while not rolls.drained:
+        await rolls.cut()
+    assert rolls.bodies() == rolls.content
+
+
 async def test_on_a_full_disk_it_is_cut_in_smaller_steps_and_each_is_handed_back(
     rolls: Rolls,
 ) -> None:

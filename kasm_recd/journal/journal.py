@@ -159,6 +159,7 @@ class Journal(JournalReader):
         lock_seen: bool,
         boot_id: str,
         first_seen_at: float,
+        overwritten: int = 0,
     ) -> Recording:
         """Adds a growing recording of a session."""
         recording = Recording(
@@ -171,6 +172,7 @@ class Journal(JournalReader):
             lock_seen=lock_seen,
             boot_id=boot_id,
             first_seen_at=first_seen_at,
+            overwritten=overwritten,
         )
         return await self._writer.run(lambda db: recordings.add(db, recording, now=self._clock()))
 
