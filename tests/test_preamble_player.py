@@ -10,9 +10,8 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from kasm_recd.guacamole.instructions import Instruction, read
-from kasm_recd.workers.replay import replay
 from tests.fixtures_player import Job
+from tests.splitting import Segment, split, syncs
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -20,8 +19,6 @@ if TYPE_CHECKING:
 
     from tests.fixtures_player import Player, Shot
 
-#: Segments have so many bytes, or a third of a recording that is shorter than three of them.
-SEGMENT_BYTES = 2_000_000
 #: Judged together by one browser each: guacd 1.6, 1.5, 1.6; and 1.3, 1.3, 1.6.
 BATCHES = (
     ("ssh-work.guac",),
@@ -29,47 +26,6 @@ BATCHES = (
     ("rdp-desktop.guac",),
     ("v130-ssh.guac", "v130-vnc.guac", "vnc-start.guac"),
 )
-
-
-@dataclass(frozen=True, slots=True)
-class Segment:
-    """A playable one: preamble and body. Timestamps are those of its syncs, the cut's first."""
-
-    path: Path
-    preamble: int  # bytes
-    timestamps: tuple[int, ...]
-
-
-def _syncs(data: bytes) -> list[tuple[int, int]]:
-    """(end, timestamp) of each."""
-    found = (each for each in read([data]) if isinstance(each, Instruction))
-    return [(each.end, int(each.args[0])) for each in found if each.opcode == "sync"]
-
-
-def _ends(syncs: list[tuple[int, int]], size: int) -> list[int]:
-    """Where bodies end: after the last ``sync`` that fits."""
-    longest, ends = min(SEGMENT_BYTES, size // 3), [0]
-    for before, (end, _) in zip([(0, 0), *syncs], syncs, strict=False):
-        if end - ends[-1] > longest and before[0] > ends[-1]:
-            ends.append(before[0])
-    return [*ends[1:], size]
-
-
-def split(recording: Path, folder: Path) -> list[Segment]:
-    """``recording`` as segments that each play on their own, in ``folder``."""
-    data = recording.read_bytes()
-    segments, start, before = [], 0, None
-    for number, end in enumerate(_ends(_syncs(data), len(data))):
-        body, following = folder / f"{number}.body", folder / f"{number + 1}.preamble"
-        body.write_bytes(data[start:end])
-        preamble = before.read_bytes() if before else b""
-        path = folder / f"{recording.stem}.{number}.guac"
-        path.write_bytes(preamble + data[start:end])
-        stamps = tuple(stamp for _, stamp in _syncs(path.read_bytes()))
-        segments.append(Segment(path, len(preamble), stamps))
-        replay(body, following, before=before)
-        start, before = end, following
-    return segments
 
 
 def _looked_at(segment: Segment, sure: set[int]) -> list[int]:
@@ -115,7 +71,7 @@ class Comparison:
 def _prepared(whole: Path, folder: Path) -> tuple[Comparison, list[Job]]:
     """The comparison, and what the player has to show for it: the whole first."""
     folder.mkdir()
-    timestamps = [stamp for _, stamp in _syncs(whole.read_bytes())]
+    timestamps = [stamp for _, stamp in syncs(whole.read_bytes())]
     segments, sure = split(whole, folder), _sure(timestamps)
     looked_at = [_looked_at(segment, sure) for segment in segments]
     compared = Comparison(whole.name, timestamps[0], segments, looked_at, folder)
