@@ -1,17 +1,20 @@
 """All that a display will ever show or do depends on, as values that can be compared.
 
 Not part of it: how many layers were made before, where a canvas was drawn on and is transparent
-again, whether a path that holds nothing is open, the damage and the counts of instructions.
+again, whether a path that holds nothing is open, whether a buffer that holds nothing exists, the
+damage and the counts of instructions.
 """
 
 from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
+from kasm_recd.guacamole.budget import Budget
+from kasm_recd.guacamole.layers import Layer
+
 if TYPE_CHECKING:
     from kasm_recd.guacamole.canvas import Canvas
     from kasm_recd.guacamole.display import Display
-    from kasm_recd.guacamole.layers import Layer
 
 
 def state(display: Display) -> dict[str, Any]:
@@ -30,7 +33,9 @@ def state(display: Display) -> dict[str, Any]:
         "picture": display.picture().tobytes(),
     }
     for layer in display.layers:
-        fields[f"canvas {layer.index}"] = _canvas(layer)
+        canvas = _canvas(layer)
+        if layer.index >= 0 or canvas != _canvas(Layer(layer.index, Budget())):
+            fields[f"canvas {layer.index}"] = canvas
     for layer in alive:
         fields[f"layer {layer.index}"] = (
             (layer.x, layer.y, layer.z, layer.alpha, layer.matrix),

@@ -70,10 +70,10 @@ class Display:
         self._applied = instruction
         opcode = instruction.opcode
         try:
-            if opcode in PATH_INSTRUCTIONS:
-                self._drawn(*PATH_INSTRUCTIONS[opcode](self.layers, instruction.args))
-            elif opcode in self._INSTRUCTIONS:
-                self._INSTRUCTIONS[opcode](self, instruction.args)
+            if (draw := self._INSTRUCTIONS.get(opcode)) is not None:
+                draw(self, instruction.args)
+            elif (say := PATH_INSTRUCTIONS.get(opcode)) is not None:
+                self._drawn(*say(self.layers, instruction.args))
             elif opcode not in UNSEEN:
                 self.ignored[opcode] += 1
         except Undrawable as refusal:

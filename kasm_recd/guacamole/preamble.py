@@ -62,7 +62,8 @@ def write(display: Display, sync: tuple[bytes, ...]) -> Iterator[bytes]:
     Without arguments no ``sync`` is written.
     """
     layers, root = display.layers, display.layers.root
-    ordered = sorted(layers, key=lambda layer: layer.index)
+    alive = [layer for layer in layers if not _is_nothing(layer)]
+    ordered = sorted(alive, key=lambda layer: layer.index)
     stream = _lowest_not_in({*display.streams.images, *display.streams.media}, 0)
     if root.operator_after_reset is not OVER:
         yield encode("size", ROOT, 0, 0)
@@ -113,9 +114,15 @@ def _made(layers: Layers) -> Iterator[bytes]:
         yield encode("dispose", grave)
     direct = layers.root.children.values()
     nested = [layer for layer in alive if layer.parent is not layers.root and layer.parent in alive]
-    sorted_buffers = sorted(layers.buffers, key=lambda layer: layer.index)
+    buffers = [buffer for buffer in layers.buffers if not _is_nothing(buffer)]
+    sorted_buffers = sorted(buffers, key=lambda layer: layer.index)
     for layer in (*direct, *nested, *sorted_buffers):
         yield encode("size", layer.index, 0, 0)
+
+
+def _is_nothing(layer: Layer) -> bool:
+    """Whether it is a buffer as a new one is: the player stops at one when it makes a keyframe."""
+    return layer.index < ROOT and not layer.width + layer.height and pen_state.is_fresh(layer)
 
 
 def _canvas(layer: Layer, finished: list[Layer], stream: int) -> Iterator[bytes]:
