@@ -184,6 +184,17 @@ def test_an_open_image_goes_on_where_it_was() -> None:
     assert resumed.pixel(7, 7) == (0, 255, 0)
 
 
+def test_an_image_on_its_way_to_a_buffer_of_nothing_goes_on_too() -> None:
+    painter = Painter()
+    painter.say("push", 0)
+    painter.say("img", 7, OVER, -1, "image/png", 0, 0)
+    painter.say("size", -2, 0, 0)
+    restored = _restored(painter)
+    assert [image.layer.index for image in restored.streams.images.values()] == [-1]
+    assert differences(painter.display, restored) == []
+    assert -2 not in [layer.index for layer in restored.layers]
+
+
 def test_open_sound_is_announced_again() -> None:
     painter = Painter()
     painter.say("audio", 3, "audio/L16;rate=44100,channels=2")

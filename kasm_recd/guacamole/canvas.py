@@ -24,23 +24,21 @@ from kasm_recd.guacamole.geometry import NOWHERE, Rect
 from kasm_recd.guacamole.inks import Colour, Drawing
 from kasm_recd.guacamole.limits import Undrawable
 from kasm_recd.guacamole.path import Box
-from kasm_recd.guacamole.pen import Pen
+from kasm_recd.guacamole.stencil import Stencil
 from kasm_recd.guacamole.waiting import Surface
 
 if TYPE_CHECKING:
     from kasm_recd.guacamole.budget import Budget
-    from kasm_recd.guacamole.drawing_state import Style
     from kasm_recd.guacamole.inks import Ink, Past
     from kasm_recd.guacamole.masking import Paint
     from kasm_recd.guacamole.pictures import Picture
     from kasm_recd.guacamole.pixels import Words
-    from kasm_recd.guacamole.raster import Mask
     from kasm_recd.guacamole.transfers import Transfer
 
 _STEP: Final = 64
 
 
-class Canvas(Pen):
+class Canvas(Stencil):
     """A picture that is drawn on. Every verb that draws returns the part that changed.
 
     ``words`` are its pixels (see :mod:`~kasm_recd.guacamole.compositing`), at least ``height`` x
@@ -52,9 +50,7 @@ class Canvas(Pen):
         self.width = 0
         self.height = 0
         self.grows = grows
-        self.drawn = NOWHERE
         self._surface = Surface(budget.held)
-        self._clipped: tuple[Style, Mask] | None = None
 
     @property
     def area(self) -> Rect:
@@ -123,14 +119,14 @@ class Canvas(Pen):
 
     def stroke(self, colour: np.uint32) -> Rect:
         """Draw a line along the path, which is closed then but not forgotten. Raises Undrawable."""
-        return self._stroke(lambda _shape: colour)
+        return self.line_along(lambda _shape: colour)
 
     def stroke_with(self, tile: Canvas) -> Rect:
         """As :meth:`stroke`, with ``tile`` as in :meth:`fill_with`."""
         words = tile.look(tile.area)
         if not words.size:
             raise Undrawable("a line with a layer that has no pixels")
-        return self._stroke(masking.tiled(words, self.style.matrix))
+        return self.line_along(masking.tiled(words, self.style.matrix))
 
     def draw(self, picture: Words, x: int, y: int) -> Rect:
         """Draw ``picture`` with its upper left corner at (x, y)."""
@@ -194,7 +190,7 @@ class Canvas(Pen):
         if not path or (self.style is not PLAIN and not self.style.matrix.usable):
             return NOWHERE
         if self.style.clips or any(type(element) is not Rect for element in path):
-            return self._shade(masking.filled(path, self.area), ink)
+            return self.shade(masking.filled(path, self.area), ink)
         # No part of it outside of the canvas is ever filled: a canvas that grows forgets the path.
         shapes = [shape.cut_to(self.area) for shape in path if isinstance(shape, Rect)]
         bounds = reduce(Rect.joined, shapes)
@@ -207,13 +203,6 @@ class Canvas(Pen):
                 within = shape.moved(-bounds.left, -bounds.top).within
                 union[within] = inked[within]
         return self._paint(bounds, union)
-
-    def _stroke(self, ink: Paint) -> Rect:
-        self.path_is_closed = True
-        matrix = self.style.matrix
-        if not self.path or not matrix.usable:
-            return NOWHERE
-        return self._shade(masking.stroked(self.path, self.line, matrix, self.area), ink)
 
     def _reach(self, right: int, bottom: int) -> None:
         if self.grows:
@@ -233,7 +222,7 @@ class Canvas(Pen):
 
     def _place(self, picture: Words, x: int, y: int) -> Rect:
         if self.style is not PLAIN:
-            return self._place_styled(picture, x, y)
+            return self.place(picture, x, y)
         rows, columns = picture.shape
         shape = Rect.sized(x, y, columns, rows).cut_to(self.area)
         return self._paint(shape, picture[shape.moved(-x, -y).within])
@@ -246,27 +235,6 @@ class Canvas(Pen):
         if not self.drawn.contains(place):
             self.drawn = self.drawn.joined(place)
         return place
-
-    def _place_styled(self, picture: Words, x: int, y: int) -> Rect:
-        matrix = self.style.matrix
-        if not picture.size or not matrix.usable:
-            return NOWHERE
-        return self._shade(*masking.placed(picture, x, y, matrix, self.area))
-
-    def _shade(self, shape: Mask, ink: Paint) -> Rect:
-        """Draw ``ink`` through a mask on the canvas, and through the clips."""
-        masking.paint(self.words, shape, ink, self.operator, self._clip())
-        changed = self.drawn.joined(shape.bounds) if self.operator.clears else shape.bounds
-        self.drawn = self.drawn.joined(shape.bounds)
-        return changed
-
-    def _clip(self) -> Mask | None:
-        """What all drawing is clipped to; calculated once for a style."""
-        if not self.style.clips:
-            return None
-        if self._clipped is None or self._clipped[0] is not self.style:
-            self._clipped = self.style, masking.clipped(self.style.clips, self.area)
-        return self._clipped[1]
 
     def _paint(self, shape: Rect, source: Words | np.uint32) -> Rect:
         """Draw ``source`` on ``shape``, which lies on the canvas or is empty."""

@@ -77,7 +77,7 @@ def write(display: Display, sync: tuple[bytes, ...]) -> Iterator[bytes]:
         yield from _placed(layer)
     yield from _streams(display)
     yield from _nested(display)
-    yield from _pens(ordered)
+    yield from _pens(display, ordered)
     if display.pointer.position is not None:
         yield encode("mouse", *display.pointer.position, 0, *sync[:1])
     if sync:
@@ -222,10 +222,11 @@ def _nested(display: Display) -> Iterator[bytes]:
             yield encode("nest", index, text[start : start + BLOB_BYTES])
 
 
-def _pens(layers: list[Layer]) -> Iterator[bytes]:
+def _pens(display: Display, layers: list[Layer]) -> Iterator[bytes]:
     used = [layer for layer in layers if not pen_state.is_fresh(layer)]
     if used:
-        empty = -_lowest_not_in({-layer.index for layer in layers}, 1)
+        awaited = [image.layer for image in display.streams.images.values()]
+        empty = -_lowest_not_in({-layer.index for layer in (*layers, *awaited)}, 1)
         for layer in used:
             yield from pen_state.tell(layer, empty)
         yield encode("dispose", empty)
