@@ -6,7 +6,7 @@
 # See also: https://github.com/scop/bash-completion/blob/main/doc/configuration.md
 
 _shtab_kasm_recd_journal_subparsers=(rebuild)
-_shtab_kasm_recd_subparsers=(run check-config status drain journal inspect encode roll join demo punch-helper)
+_shtab_kasm_recd_subparsers=(run check-config status drain journal doctor policy inspect encode roll join demo punch-helper)
 
 _shtab_kasm_recd_run_option_strings=(-h --help --config --socket)
 _shtab_kasm_recd_check_config_option_strings=(-h --help --config --json)
@@ -14,6 +14,8 @@ _shtab_kasm_recd_status_option_strings=(-h --help --config --socket --json)
 _shtab_kasm_recd_drain_option_strings=(-h --help --socket --timeout)
 _shtab_kasm_recd_journal_rebuild_option_strings=(-h --help --config --json)
 _shtab_kasm_recd_journal_option_strings=(-h --help)
+_shtab_kasm_recd_doctor_option_strings=(-h --help --config --socket --json --guacd-user --daemon-user --keep-days --cors --fix)
+_shtab_kasm_recd_policy_option_strings=(-h --help --config --origin --only)
 _shtab_kasm_recd_inspect_option_strings=(-h --help)
 _shtab_kasm_recd_encode_option_strings=(-h --help -o --output --encoder --size --framerate --bitrate)
 _shtab_kasm_recd_roll_option_strings=(-h --help -o --output --segment-size)
@@ -25,8 +27,9 @@ _shtab_kasm_recd_option_strings=(-h --help --version)
 
 
 _shtab_kasm_recd_journal_pos_0_choices=(rebuild)
+_shtab_kasm_recd_policy___only_choices=(iam cors)
 _shtab_kasm_recd_encode___encoder_choices=(auto native guacenc)
-_shtab_kasm_recd_pos_0_choices=(run check-config status drain journal inspect encode roll join demo punch-helper)
+_shtab_kasm_recd_pos_0_choices=(run check-config status drain journal doctor policy inspect encode roll join demo punch-helper)
 
 _shtab_kasm_recd_run__h_nargs=0
 _shtab_kasm_recd_run___help_nargs=0
@@ -44,6 +47,12 @@ _shtab_kasm_recd_journal_rebuild___json_nargs=0
 _shtab_kasm_recd_journal_pos_0_nargs=A...
 _shtab_kasm_recd_journal__h_nargs=0
 _shtab_kasm_recd_journal___help_nargs=0
+_shtab_kasm_recd_doctor__h_nargs=0
+_shtab_kasm_recd_doctor___help_nargs=0
+_shtab_kasm_recd_doctor___json_nargs=0
+_shtab_kasm_recd_doctor___fix_nargs=0
+_shtab_kasm_recd_policy__h_nargs=0
+_shtab_kasm_recd_policy___help_nargs=0
 _shtab_kasm_recd_inspect__h_nargs=0
 _shtab_kasm_recd_inspect___help_nargs=0
 _shtab_kasm_recd_encode__h_nargs=0

@@ -19,6 +19,7 @@ from kasm_recd import (
     commands,
     daemon,
     demo,
+    doctor_commands,
     file_commands,
     puncher,
     roll_commands,
@@ -81,6 +82,7 @@ def _parser() -> argparse.ArgumentParser:
     script = argparse.ArgumentParser(add_help=False)
     script.add_argument("--json", action="store_true", help="for scripts: one JSON object")
     _add_daemon_commands(commands_of, settings, socket, script)
+    doctor_commands.add(commands_of, settings, socket, script)
     _add_file_commands(commands_of)
     _add_helper(commands_of)
     return parser

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 from kasm_recd import clock
 
 if TYPE_CHECKING:
+    from kasm_recd.clock import Scale
     from kasm_recd.segment import Contents, Recording, Segment
 
 
@@ -48,14 +49,14 @@ def place_in_time(
     recording: Recording,
     contents: Contents,
     *,
-    offset_s: float | None,
+    scale: Scale | None,
     modified_at: float,
 ) -> Times:
     """When a recording's last segment happened.
 
     guacd stamps with its machine's monotonic clock. Where the recording ran on this machine's clock
-    (``offset_s``), wall-clock time is timestamp + offset, and where its end was seen the last
-    picture stood until then. A recording of another boot or host has only its file's time: the last
+    (``scale``), it tells the wall-clock time, and where its end was seen the last picture stood
+    until then. A recording of another boot or host has only its file's time: the last
     ``sync`` was no later than the last write.
     """
     first, last = contents.first_sync, contents.last_sync
@@ -63,22 +64,19 @@ def place_in_time(
         ended = recording.ended_at or modified_at
         return Times(min(recording.first_seen_at, ended), ended, 0, recording.end_known)
     seen_end = recording.ended_at
-    if offset_s is not None and is_local(recording, contents, offset_s, seen_end):
+    if scale is not None and is_local(recording, contents, scale, seen_end):
         end_timestamp = last
         if recording.end_known and seen_end is not None:
-            end_timestamp = max(last, round((seen_end - offset_s) * 1000))
-        return Times(
-            clock.wall(first, offset_s),
-            clock.wall(end_timestamp, offset_s),
-            end_timestamp,
-            recording.end_known,
-        )
+            # Not long after the last sync, where the clock was set back and showed that time twice.
+            moments = (round(moment * 1000) for moment in scale.moments(seen_end))
+            end_timestamp = next((moment for moment in moments if moment > last), last)
+        return Times(*scale.span(first, end_timestamp), end_timestamp, recording.end_known)
     began = modified_at - (last - first) / 1000
     return Times(began, modified_at, last, end_known=False)
 
 
 def place_before_others(
-    recording: Recording, cut: Cut, *, offset_s: float | None, seen: Seen, seen_at: float
+    recording: Recording, cut: Cut, *, scale: Scale | None, seen: Seen, seen_at: float
 ) -> Times:
     """When a segment happened that others follow: it ends where the next one begins.
 
@@ -88,25 +86,22 @@ def place_before_others(
     first, end = cut.contents.first_sync, cut.timestamp
     if first is None or end is None:
         return Times(min(recording.first_seen_at, seen.at), seen.at, 0, end_known=False)
-    if offset_s is not None and is_local(recording, cut.contents, offset_s, seen_at):
-        began, ended = clock.wall(first, offset_s), clock.wall(end, offset_s)
-        return Times(began, ended, end, end_known=True)
+    if scale is not None and is_local(recording, cut.contents, scale, seen_at):
+        return Times(*scale.span(first, end), end, end_known=True)
     ended = seen.modified_at - ((cut.newest_sync or end) - end) / 1000
     return Times(ended - (end - first) / 1000, ended, end, end_known=False)
 
 
-def is_local(
-    recording: Recording, contents: Contents, offset_s: float, seen_at: float | None
-) -> bool:
+def is_local(recording: Recording, contents: Contents, scale: Scale, seen_at: float | None) -> bool:
     """Whether a segment was stamped by this machine's clock, in this boot; ``seen_at`` as above."""
     first, last = contents.first_sync, contents.last_sync
     if seen_at is None or first is None or last is None:
         return False
     return clock.is_local(
+        scale,
         birth_ns=recording.identity.birth_ns,
         first_sync=first,
         last_sync=last,
-        offset_s=offset_s,
         last_seen_at=seen_at,
     )
 
@@ -123,7 +118,12 @@ def following(times: Times, before: Segment, *, local: bool) -> Times:
 
 
 def contents_after(before: Contents, contents: Contents) -> Contents:
-    """``contents`` of a body, as they are with what the preamble shows and keeps open."""
+    """``contents`` of a body, as they are with what the preamble shows and keeps open.
+
+    Where it is not known yet what that is, they have to be surveyed too.
+    """
+    if not before.surveyed:
+        return replace(contents, surveyed=False)
     return replace(
         contents,
         drawn=contents.drawn or before.drawn,

@@ -106,6 +106,8 @@ class Daemon:
                 ]
                 await self._stop.wait()
                 self._notifier.stopping()
+                # Answers need the journal, which ends with the recorder.
+                await self._desk.stop()
                 for task in tasks:
                     task.cancel()
         finally:

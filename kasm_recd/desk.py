@@ -1,29 +1,45 @@
-"""The admission desk: the socket, and the facts that answers are given from.
+"""The admission desk: the socket, and what answers are given from.
 
 Facts are measured once a second in a thread of their own. A disk that hangs makes them old, and old
-facts refuse.
+facts refuse. While a recorder is being made (after a start, and for new settings) questions wait
+for its first facts instead of being refused, but never long.
 """
 
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import math
 import os
 import time
-from pathlib import Path
+from dataclasses import replace
 from typing import TYPE_CHECKING, Any, Final, NoReturn
 
-from kasm_recd import disk
-from kasm_recd.admission import AdmissionServer, Facts, Room, handed_over, listen
+from kasm_recd.admission import (
+    AdmissionServer,
+    Allowed,
+    Booking,
+    Facts,
+    Forecast,
+    Judge,
+    Look,
+    handed_over,
+    listen,
+)
 from kasm_recd.admission.exposition import MetricsSite
-from kasm_recd.admission.verdict import verdict
-from kasm_recd.errors import EncoderMissing, JournalCorrupt
+from kasm_recd.admission.rate import Rate
+from kasm_recd.admission.report import report
+from kasm_recd.errors import JournalCorrupt
 from kasm_recd.gauges import gauges
 from kasm_recd.log import get_logger
+from kasm_recd.measuring import gids_of, measure, uids_of
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
+    from pathlib import Path
 
+    from kasm_recd.guard import Guard
+    from kasm_recd.journal import Journal
     from kasm_recd.metrics import Gauges
     from kasm_recd.recorder import Recorder
     from kasm_recd.segment import Session
@@ -32,6 +48,7 @@ if TYPE_CHECKING:
 log = get_logger(__name__)
 
 MEASURE_S: Final = 1.0
+READY_S: Final = 2.5  # how long a question waits for the first facts
 UNKNOWN: Final = Facts(
     at=-math.inf,
     recording_dir="",
@@ -52,54 +69,67 @@ class Desk:
         self._settings: Settings | None = None
         self._recorder: Recorder | None = None
         self._measured = UNKNOWN
+        self._measure_now = asyncio.Event()
+        self._known = asyncio.Event()  # what is known, is known: no use in waiting
         self._draining = False
         self._journal_error: str | None = None
+        self._forecasts: dict[str, Forecast] = {}  # by folder
         #: Why the settings that were read last are not in force; None when they are.
         self.settings_error: str | None = None
+        self.judge = Judge(0.0)
+        self.allowed = Allowed()
+        self.rate = Rate(0.0)
 
     async def open(self) -> None:
         """Answers from now on; raises SocketTaken."""
-        self._server = AdmissionServer(
-            handed_over(os.environ) or listen(self._socket),
-            facts=self.facts,
-            register=self._register,
-            status=self.status,
-            drain=self._drain,
-            gauges=self.gauges,
-        )
+        self._server = AdmissionServer(handed_over(os.environ) or listen(self._socket), self)
         await self._server.start()
 
+    async def stop(self) -> None:
+        """Accepts nobody any more and answers who was accepted; the journal is still needed."""
+        if self._server is not None:
+            await self._server.stop()
+
     async def close(self) -> None:
-        """Finishes the answers under way and gives the socket up."""
+        """Stops, and gives the socket up."""
         await self._exposed.close()
         if self._server is not None:
             await self._server.close()
 
     def attend(self, settings: Settings, recorder: Recorder) -> None:
-        """Answers for this recorder from the next measurement on."""
+        """Answers for this recorder from its first measurement on; raises JournalCorrupt."""
         self._settings, self._recorder = settings, recorder
         self._journal_error = None
+        # The watch says at the latest by then what became of it.
+        hold_s = settings.appear_within + settings.scan_interval + MEASURE_S
+        self.judge = Judge(hold_s, _promised(hold_s, recorder.journal))
+        self.allowed = Allowed(
+            uids_of(settings.admission_users), gids_of(settings.admission_groups)
+        )
+        self.rate = Rate(settings.admission_rate)
+        self._measure_now.set()
 
     def leave(self, error: Exception | None = None) -> None:
-        """There is no recorder; ``error`` says why where that is the journal's fault."""
+        """There is no recorder; ``error`` says why where that is trouble."""
         self._recorder = None
         self._measured = UNKNOWN
+        self._known.clear()
+        if error is not None:
+            self._known.set()
         if isinstance(error, JournalCorrupt):
             self._journal_error = f"{error} {error.hint}"
 
+    async def ready(self) -> None:
+        """Returns when there are facts, or it is clear that there will be none soon."""
+        if self._known.is_set() or (self.settings_error and self._recorder is None):
+            return
+        with contextlib.suppress(TimeoutError):
+            await asyncio.wait_for(self._known.wait(), READY_S)
+
     def facts(self) -> Facts:
         """What is known now."""
-        measured = self._measured
-        return Facts(
-            at=measured.at,
-            recording_dir=measured.recording_dir,
-            recording_room=measured.recording_room,
-            spool_room=measured.spool_room,
-            min_free=measured.min_free,
-            disk_limit=measured.disk_limit,
-            recording_dir_error=measured.recording_dir_error,
-            storage_error=measured.storage_error,
-            encoder_error=measured.encoder_error,
+        return replace(
+            self._measured,
             settings_error=self.settings_error,
             journal_error=self._journal_error,
             unrecorded_error=self._recorder.guard.error() if self._recorder else None,
@@ -107,33 +137,60 @@ class Desk:
         )
 
     async def look(self) -> NoReturn:
-        """Measures once a second, until cancelled."""
+        """Measures once a second, and at once for a new recorder, until cancelled."""
         while True:
+            self._measure_now.clear()
             settings, recorder = self._settings, self._recorder
             if settings is not None:
                 await self._exposed.listen_on(settings.metrics_listen)
             if settings is not None and recorder is not None:
-                found = await asyncio.to_thread(measure, settings, recorder)
-                if recorder is self._recorder:
-                    self._measured = found
-            await asyncio.sleep(MEASURE_S)
+                await self._measure(settings, recorder)
+            with contextlib.suppress(TimeoutError):
+                await asyncio.wait_for(self._measure_now.wait(), MEASURE_S)
+
+    async def _measure(self, settings: Settings, recorder: Recorder) -> None:
+        """The journal is read first: a booking ends only for a recording that is measured then."""
+        ledger, live = self.judge.ledger, recorder.journal.live()
+        settled = ledger.settled(promise.kasm_id for promise in recorder.journal.promises())
+        found = await asyncio.to_thread(measure, settings, recorder.encoders, live)
+        if recorder is not self._recorder:
+            return
+        ledger.drop(settled, time.monotonic())
+        self._measured = found.facts
+        for room in found.facts.rooms:
+            forecast = self._forecasts.setdefault(room.folder, Forecast())
+            forecast.learn(Look(found.facts.at, room.available, found.sizes))
+        self._known.set()
+
+    def forecast_s(self) -> float | None:
+        """Seconds until the first of the disks is full; None where none is filling."""
+        forecasts = (forecast.full_in_s() for forecast in self._forecasts.values())
+        return min((seconds for seconds in forecasts if seconds is not None), default=None)
 
     def status(self) -> Mapping[str, Any]:
         """Figures for ``kasm-recd status``."""
-        decision = verdict(self.facts(), time.monotonic())
-        rooms = (self._measured.recording_room, self._measured.spool_room)
+        facts, now = self.facts(), time.monotonic()
+        decision = self.judge.look(facts, now)
         return {
             "healthy": decision.allow,
             "refusing": decision.reason,
             "message": decision.message,
             "draining": self._draining,
             "disk": {
-                room.folder: f"{room.available} bytes free, {room.used_fraction:.0%} used"
-                for room in rooms
-                if room is not None
+                need.room.folder: f"{need.room.available} bytes free, "
+                f"{need.room.used_fraction:.0%} used, {need.bytes} may be needed by "
+                f"{need.sessions} sessions"
+                for need in self.judge.ledger.needs(facts, now)
             },
+            "disk_full_in_s": self.forecast_s(),
             **(self._recorder.figures() if self._recorder else {}),
         }
+
+    def session(self, kasm_id: str) -> Mapping[str, Any] | None:
+        """What became of a session's recording; raises JournalCorrupt where nothing can be told."""
+        if self._recorder is None:
+            raise JournalCorrupt("no recorder is running")
+        return report(self._recorder.journal, kasm_id, now=time.time())
 
     def gauges(self) -> Gauges:
         """Figures for Prometheus."""
@@ -142,7 +199,7 @@ class Desk:
 
     def summary(self) -> str:
         """One line for ``systemctl status``."""
-        decision = verdict(self.facts(), time.monotonic())
+        decision = self.judge.look(self.facts(), time.monotonic())
         if self._recorder is None:
             return f"refusing recorded sessions: {decision.message}"
         figures = self._recorder.figures()
@@ -152,64 +209,32 @@ class Desk:
         )
         return work if decision.allow else f"refusing: {decision.message} ({work})"
 
-    async def _register(self, session: Session) -> Session:
+    async def book(self, session: Session) -> Session:
+        """Makes a promise durable and watches it; raises NameInUse, JournalCorrupt, DiskFull."""
+        return await self._guard().allow(session)
+
+    async def unbook(self, session: Session) -> None:
+        """Takes a promise back; raises JournalCorrupt, DiskFull."""
+        await self._guard().disallow(session.id)
+
+    def again(self, session_id: int) -> None:
+        """The promise was told once more: its recording has time anew."""
+        self._guard().again(session_id)
+
+    def _guard(self) -> Guard:
         if self._recorder is None:
             raise JournalCorrupt("no recorder is running")
-        return await self._recorder.guard.allow(session)
+        return self._recorder.guard
 
-    def _drain(self) -> None:
+    def drain(self) -> None:
+        """Recorded sessions are refused from now on."""
         self._draining = True
 
 
-def measure(settings: Settings, recorder: Recorder) -> Facts:
-    """Everything that only a look at the disks can tell; for a thread, since a look may hang."""
-    at = time.monotonic()
-    return Facts(
-        at=at,
-        recording_dir=str(settings.recording_dir),
-        recording_room=_room(settings.recording_dir),
-        spool_room=_room(settings.spool_dir),
-        min_free=settings.min_free,
-        disk_limit=settings.session_recording_guac_disk_limit,
-        recording_dir_error=_folder_error(settings.recording_dir),
-        storage_error=_storage_error(settings),
-        encoder_error=_encoder_error(settings, recorder),
-    )
-
-
-def _room(folder: Path) -> Room | None:
-    try:
-        found = disk.free(folder)
-    except OSError:
-        return None
-    return Room(str(folder), found.available, found.used_fraction)
-
-
-def _folder_error(folder: Path) -> str | None:
-    if not folder.is_dir():
-        return f"The recording folder {folder} does not exist."
-    if not os.access(folder, os.R_OK | os.W_OK | os.X_OK):
-        return f"The daemon cannot read and write the recording folder {folder}."
-    return None
-
-
-def _storage_error(settings: Settings) -> str | None:
-    """A folder must be there or makeable; whether a bucket answers is the uploads' business."""
-    target = settings.location.target
-    if target.scheme != "file":
-        return None
-    folder = Path(target.folder)
-    while not folder.exists():
-        folder = folder.parent
-    if not folder.is_dir() or not os.access(folder, os.W_OK | os.X_OK):
-        return f"Clips cannot be stored in {target.folder}: {folder} is not writable."
-    return None
-
-
-def _encoder_error(settings: Settings, recorder: Recorder) -> str | None:
-    wanted = "native" if settings.encoder == "auto" else settings.encoder
-    try:
-        recorder.encoders[wanted].available()
-    except EncoderMissing as error:
-        return f"{error} ({error.hint})"
-    return None
+def _promised(hold_s: float, journal: Journal) -> list[Booking]:
+    """What was promised before: the watch gives each of them its whole time again."""
+    lapses_at = time.monotonic() + hold_s
+    return [
+        Booking(each.kasm_id, lapses_at, each.recording_name, each.session_id)
+        for each in journal.promises()
+    ]

@@ -1,4 +1,4 @@
-"""What an encoder is, and which one turns a segment into a clip.
+"""What an encoder is: the job that it is given, and the clip that it answers with.
 
 An encoder runs programs in the attempt's own folder and answers with a clip that was probed and
 found to be what was asked for. It decides nothing about the segment and makes nothing durable: the
@@ -8,20 +8,20 @@ folder is thrown away after the attempt, whatever came of it.
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Final, Literal, Protocol
+from typing import TYPE_CHECKING, Final, Protocol
 
-from kasm_recd.errors import EncoderMissing, Unplayable
+from kasm_recd.errors import Unplayable
 
 if TYPE_CHECKING:
-    from collections.abc import Awaitable, Callable, Mapping
+    from collections.abc import Awaitable, Callable
     from pathlib import Path
 
     from kasm_recd.process import ChildId
     from kasm_recd.segment import Contents, Damage
 
-GUACENC_GAP_MS: Final = 60_000  # it fills a gap with 25 duplicates a second
 CLIP_NAME: Final = "clip.mp4"
 THUMBNAIL_NAME: Final = "thumbnail.jpg"
+FOLLOWING_NAME: Final = "following.guac"
 
 
 @dataclass(frozen=True, slots=True)
@@ -43,7 +43,8 @@ class Job:
 
     ``folder`` is the attempt's own, empty and 0700. ``end_timestamp`` is the clip's end on guacd's
     clock, in milliseconds, not before the last ``sync``. ``preamble`` is read before ``body``, as
-    if the two were one file; a recording's first segment has none.
+    if the two were one file; a recording's first segment has none. Where ``hand_over`` is set the
+    next segment's preamble is wanted too, if it comes out of the same pass.
     """
 
     body: Path
@@ -52,6 +53,7 @@ class Job:
     end_timestamp: int
     picture: Picture
     preamble: Path | None = None
+    hand_over: bool = False
 
     @property
     def input(self) -> tuple[str, ...]:
@@ -81,7 +83,10 @@ class Job:
 
 @dataclass(frozen=True, slots=True)
 class Clip:
-    """A probed clip and its thumbnail, in the job's folder; ``damage`` as the encoder saw it."""
+    """A probed clip and its thumbnail, in the job's folder; ``damage`` as the encoder saw it.
+
+    ``following`` is the next segment's preamble, where the encoder handed one over.
+    """
 
     path: Path
     thumbnail: Path
@@ -90,6 +95,12 @@ class Clip:
     height: int
     encoder: str
     damage: tuple[Damage, ...] = ()
+    following: Path | None = None
+
+    @property
+    def files(self) -> dict[str, Path]:
+        """What of it goes up, by its role in the manifest."""
+        return {"clip": self.path, "thumbnail": self.thumbnail}
 
 
 class Encoder(Protocol):
@@ -118,31 +129,3 @@ class Encoder(Protocol):
             DiskFull: a program said that there is no room.
             EncoderMissing: as :meth:`available`.
         """
-
-
-def choose(
-    wanted: Literal["auto", "native", "guacenc"],
-    contents: Contents,
-    *,
-    encoders: Mapping[str, Encoder],
-    hold_ms: int = 0,
-) -> Encoder:
-    """The encoder for a segment; ``hold_ms`` is how long its last picture stands.
-
-    ``auto`` is guacenc where this machine has it, but native where a gap of over a minute would
-    make guacenc write thousands of duplicates.
-
-    Raises:
-        EncoderMissing: a program of the wanted encoder is not on this machine.
-    """
-    if wanted != "auto":
-        encoders[wanted].available()
-        return encoders[wanted]
-    if max(contents.longest_gap_ms, hold_ms) <= GUACENC_GAP_MS:
-        try:
-            encoders["guacenc"].available()
-        except EncoderMissing:
-            pass
-        else:
-            return encoders["guacenc"]
-    return choose("native", contents, encoders=encoders)

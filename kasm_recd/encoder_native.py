@@ -12,13 +12,14 @@ import re
 from typing import TYPE_CHECKING, Final
 
 from kasm_recd import process
-from kasm_recd.encoder import CLIP_NAME, THUMBNAIL_NAME, Clip
+from kasm_recd.encoder import CLIP_NAME, FOLLOWING_NAME, THUMBNAIL_NAME, Clip
 from kasm_recd.errors import WorkerFailed
 from kasm_recd.probe import check, check_thumbnail, ffprobe, probe
 from kasm_recd.segment import Damage
 
 if TYPE_CHECKING:
     from collections.abc import Awaitable, Callable, Sequence
+    from pathlib import Path
 
     from kasm_recd.encoder import Job
     from kasm_recd.process import ChildId, Limits
@@ -50,6 +51,7 @@ class NativeEncoder:
     ) -> Clip:
         """As :meth:`kasm_recd.encoder.Encoder.encode`."""
         clip, thumbnail = job.folder / CLIP_NAME, job.folder / THUMBNAIL_NAME
+        following = job.folder / FOLLOWING_NAME if job.hand_over else None
         width, height = job.size
 
         def heard(line: str) -> bool:
@@ -67,6 +69,7 @@ class NativeEncoder:
                 *("--framerate", str(job.picture.framerate)),
                 *("--bitrate", str(job.picture.bitrate)),
                 *("--end-timestamp", str(job.end_timestamp)),
+                *(("--following", str(following)) if following else ()),
             ],
             folder=job.folder,
             limits=self._limits,
@@ -75,10 +78,12 @@ class NativeEncoder:
             check=True,
         )
         damage = _damage(done.stdout)
+        if following and not _is_whole(following, done.stdout):
+            raise WorkerFailed("worker render did not write the preamble that it told of")
         found = await probe(clip, cage=self._limits.cage)
         check(found, job)
         check_thumbnail(thumbnail)
-        return Clip(clip, thumbnail, found.duration_ms, width, height, self.name, damage)
+        return Clip(clip, thumbnail, found.duration_ms, width, height, self.name, damage, following)
 
 
 def _damage(stdout: bytes) -> tuple[Damage, ...]:
@@ -88,3 +93,12 @@ def _damage(stdout: bytes) -> tuple[Damage, ...]:
         return tuple(Damage(**entry) for entry in result["damage"])
     except (ValueError, LookupError, TypeError) as error:
         raise WorkerFailed(f"worker render gave no result: {error}") from error
+
+
+def _is_whole(following: Path, stdout: bytes) -> bool:
+    """Whether the preamble is as long as the worker's result says."""
+    try:
+        length = json.loads(stdout.splitlines()[-1])["following"]["length"]
+    except (ValueError, LookupError, TypeError):
+        return False
+    return following.is_file() and following.stat().st_size == int(length)

@@ -3,7 +3,10 @@
 Takes segments from the queue's slots, gives each attempt a folder of its own, and publishes what
 the encoder made: clip, thumbnail, and last the manifest. A manifest that already lies in the
 segment's folder was made by an attempt that a crash cut off before the journal heard of it; it is
-adopted. A segment that does not begin its recording waits for its preamble.
+adopted. A segment that does not begin its recording waits for its preamble; one whose cut looked at
+its ends alone is surveyed first. The first attempt of the native encoder makes the next segment's
+preamble as well, so that a rolled session is decoded once; whenever that does not come about,
+replaying makes it.
 """
 
 from __future__ import annotations
@@ -14,20 +17,23 @@ import time
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any, Literal
 
-from kasm_recd import disk, manifest, metrics, preambles
-from kasm_recd.encoder import Job, choose
+from kasm_recd import disk, encoder_chain, manifest, metrics, preambles
+from kasm_recd.encoder import Job
 from kasm_recd.errors import ClipRejected, OperatorError, RecdError, Retried
 from kasm_recd.log import get_logger
-from kasm_recd.segment import Damage, Form, Segment, SegmentEvent, SegmentState
+from kasm_recd.packing import Parcel
+from kasm_recd.segment import Form, Segment, SegmentEvent, SegmentState
+from kasm_recd.surveying import unread
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
     from pathlib import Path
 
-    from kasm_recd.encoder import Clip, Encoder, Picture
+    from kasm_recd.encoder import Encoder, Picture
     from kasm_recd.journal import Journal
     from kasm_recd.preambles import Preamble
     from kasm_recd.process import ChildId
+    from kasm_recd.surveying import Surveyor
 
 log = get_logger(__name__)
 
@@ -58,22 +64,43 @@ class EncodeStage:
         journal: Journal,
         spool: Path,
         encoders: Mapping[str, Encoder],
+        surveyor: Surveyor,
         policy: EncodePolicy,
         on_ready: Callable[[Segment], None],
         on_again: Callable[[Segment], None],
         on_full: Callable[[], None] = lambda: None,
+        on_handed_over: Callable[[Segment], None] = lambda _segment: None,
+        lacks_follower: Callable[[Segment], bool] = lambda _segment: False,
         now: Callable[[], float],
     ) -> None:
+        """``lacks_follower`` says whether the preamble after a segment is wanted and not there.
+
+        ``on_handed_over`` hears of the segment whose follower has one now.
+        """
         self._journal = journal
         self._spool = spool
         self._segments = spool / "segments"
         self._attempts = spool / "attempts"
         self._encoders = encoders
+        self._surveyor = surveyor
         self._policy = policy
         self._on_ready = on_ready
         self._on_again = on_again
         self._on_full = on_full
+        self._on_handed_over = on_handed_over
+        self._lacks_follower = lacks_follower
         self._now = now
+
+    def hands_over(self, segment: Segment) -> bool:
+        """Whether a first native attempt at ``segment`` is due or under way.
+
+        It makes the preamble after the segment too. Later attempts do not: by then nothing waits.
+        """
+        untried = segment.encode_attempts == 0 and not segment.cause
+        native = self._policy.encoder != "guacenc"
+        at_work = segment.state in (SegmentState.SEALED, SegmentState.ENCODING)
+        shows = not (segment.contents.surveyed and segment.contents.empty)
+        return at_work and untried and native and shows
 
     async def work(self, segment_id: int) -> None:
         """Takes a sealed segment one step on; never raises for trouble with the segment itself."""
@@ -83,14 +110,19 @@ class EncodeStage:
         preamble = preambles.of(self._spool, segment)
         if preamble is None:
             return  # it is offered again when that is there
+        if not segment.contents.surveyed and segment.encode_attempts < self._policy.attempts:
+            segment = await self._survey(segment, preamble)
+            if not segment.contents.surveyed:
+                self._on_again(segment)
+                return
         if preamble.cause:
             ready = await self._go_raw(
                 segment, SegmentEvent.GIVE_UP, f"no preamble: {preamble.cause}"
             )
-        elif segment.contents.empty:
-            ready = await self._go_raw(segment, SegmentEvent.EMPTY, "empty")
         elif segment.encode_attempts >= self._policy.attempts:
             ready = await self._go_raw(segment, SegmentEvent.GIVE_UP, segment.cause or "gave up")
+        elif segment.contents.empty:
+            ready = await self._go_raw(segment, SegmentEvent.EMPTY, "empty")
         else:
             outcome = await self._attempt(segment, preamble)
             if outcome.state is SegmentState.SEALED:
@@ -98,6 +130,13 @@ class EncodeStage:
                 return
             ready = outcome
         self._on_ready(ready)
+
+    async def _survey(self, segment: Segment, preamble: Preamble) -> Segment:
+        try:
+            return await self._surveyor.survey(segment, preamble)
+        except (Retried, OperatorError, OSError) as error:
+            changes = self._after_failure(segment, error)
+            return await self._journal.update_segment(segment.id, **changes)
 
     async def _attempt(self, segment: Segment, preamble: Preamble) -> Segment:
         moved = await self._journal.move_segment(segment.id, SegmentEvent.ENCODE)
@@ -130,7 +169,11 @@ class EncodeStage:
         if found is None or found[0]["form"] != Form.CLIP:
             return None
         described, artifacts = found
-        return {"encoder": described["encoder"], "artifacts": artifacts, "cause": ""}
+        return {
+            "encoder": described["encoder"],
+            "artifacts": artifacts,
+            "cause": described["cause"],
+        }
 
     async def _encode(
         self, segment: Segment, preamble: Preamble, folder: Path, attempt: int
@@ -138,30 +181,51 @@ class EncodeStage:
         async def started(child: ChildId) -> None:
             await self._journal.attempt_started(attempt, child.pid, child.started)
 
-        home = self._segments / segment.folder
+        parcel = self._parcel(segment)
         job = Job(
-            body=home / manifest.FILE_NAMES["raw"],
+            body=parcel.home / manifest.FILE_NAMES["raw"],
             folder=folder,
             contents=segment.contents,
             end_timestamp=segment.end_timestamp,
             picture=self._policy.picture,
             preamble=preamble.path,
+            hand_over=self.hands_over(segment) and self._lacks_follower(segment),
         )
         hold_ms = segment.end_timestamp - (segment.contents.last_sync or 0)
-        encoder = choose(
+        chain = encoder_chain.in_order(
             self._policy.encoder, segment.contents, encoders=self._encoders, hold_ms=hold_ms
         )
-        clip = await encoder.encode(job, on_start=started)
-        await asyncio.to_thread(_publish_clip, clip, home)
-        found = _in_the_recording(clip, segment, preamble)
+        made = await encoder_chain.encode(chain, job, on_start=started)
+        if made.clip.following is not None:
+            await self._hand_over(segment, made.clip.following)
+        return await self._pack(parcel, made)
+
+    async def _hand_over(self, segment: Segment, following: Path) -> None:
+        length = await asyncio.to_thread(preambles.publish, self._spool, segment, following)
+        log.info("preamble.made", length=length, **segment.log_context())
+        self._on_handed_over(segment)
+
+    async def _pack(self, parcel: Parcel, made: encoder_chain.Made) -> dict[str, Any]:
+        clip, segment = made.clip, parcel.segment
+        await asyncio.to_thread(parcel.publish_clip, clip)
+        found = parcel.in_the_recording(clip.damage)
         damage = dict.fromkeys((*segment.contents.damage, *found))
         contents = replace(segment.contents, damage=tuple(damage))
-        named = segment.evolve(encoder=clip.encoder, cause="", contents=contents)
-        artifacts = await self._write_manifest(named, Form.CLIP, clip.duration_ms)
-        return {"encoder": clip.encoder, "artifacts": artifacts, "cause": ""}
+        named = segment.evolve(encoder=clip.encoder, cause=made.cause, contents=contents)
+        roles = [*clip.files]
+        if self._policy.keeps_raw(named):
+            roles.insert(0, "raw")
+        artifacts = await asyncio.to_thread(
+            replace(parcel, segment=named).seal, Form.CLIP, roles, clip.duration_ms
+        )
+        return {"encoder": clip.encoder, "artifacts": artifacts, "cause": made.cause}
 
     async def _put_back(self, segment: Segment, error: RecdError | OSError) -> Segment:
-        """The segment waits for its next attempt; a full disk is not the segment's fault."""
+        changes = self._after_failure(segment, error)
+        return await self._journal.move_segment(segment.id, SegmentEvent.FAILED, **changes)
+
+    def _after_failure(self, segment: Segment, error: RecdError | OSError) -> dict[str, Any]:
+        """When it is tried again; a full disk is not the segment's fault."""
         full = disk.says_full(error)
         if full:
             self._on_full()
@@ -169,13 +233,6 @@ class EncodeStage:
         wait = self._policy.back_off_s * 4 ** max(0, attempts - 1)
         if attempts >= self._policy.attempts:
             wait = 0  # nothing is tried again: it goes up raw
-        back = await self._journal.move_segment(
-            segment.id,
-            SegmentEvent.FAILED,
-            encode_attempts=attempts,
-            cause=str(error),
-            next_attempt_at=self._now() + wait,
-        )
         metrics.count("kasm_recd_encodes_total", outcome="failed")
         log.warning(
             "segment.encode_failed",
@@ -185,11 +242,18 @@ class EncodeStage:
             disk_full=full,
             **segment.log_context(),
         )
-        return back
+        return {
+            "encode_attempts": attempts,
+            "cause": str(error),
+            "next_attempt_at": self._now() + wait,
+        }
 
     async def _go_raw(self, segment: Segment, event: SegmentEvent, cause: str) -> Segment:
+        if not segment.contents.surveyed:
+            segment = unread(segment)
         named = segment.evolve(cause=cause, encoder="")
-        artifacts = await self._write_manifest(named, Form.RAW, segment.duration_ms)
+        seal = self._parcel(named).seal
+        artifacts = await asyncio.to_thread(seal, Form.RAW, ["raw"], segment.duration_ms)
         raw = await self._journal.move_segment(
             segment.id, event, cause=cause, encoder="", artifacts=artifacts
         )
@@ -200,64 +264,18 @@ class EncodeStage:
             log.info("segment.empty", **segment.log_context())
         return raw
 
-    async def _write_manifest(
-        self, segment: Segment, form: Form, duration_ms: int
-    ) -> tuple[Any, ...]:
-        home = self._segments / segment.folder
-        roles = ["raw"] if form is Form.RAW else ["clip", "thumbnail"]
-        if form is Form.CLIP and self._policy.keeps_raw(segment):
-            roles.insert(0, "raw")
-        session = self._journal.owner(segment)
-        recording = self._journal.source(segment)
+    def _parcel(self, segment: Segment) -> Parcel:
         preamble = preambles.of(self._spool, segment)
-        opening = preamble.path if preamble else None
-
-        def write() -> tuple[Any, ...]:
-            names = {"raw": _make_playable(home, opening)} if "raw" in roles else {}
-            artifacts = [manifest.artifact(home, role, names.get(role, "")) for role in roles]
-            described = manifest.compose(
-                session,
-                recording,
-                segment,
-                form=form,
-                artifacts=artifacts,
-                duration_ms=duration_ms,
-                preamble_length=opening.stat().st_size if opening else 0,
-            )
-            return (*artifacts, manifest.write(home, described))
-
-        return await asyncio.to_thread(write)
+        return Parcel(
+            session=self._journal.owner(segment),
+            recording=self._journal.source(segment),
+            segment=segment,
+            home=self._segments / segment.folder,
+            preamble=preamble.path if preamble else None,
+        )
 
 
 def _count(segment: Segment, seconds: float) -> None:
     metrics.count("kasm_recd_encodes_total", outcome="encoded")
     metrics.count("kasm_recd_encode_seconds_total", seconds)
     metrics.count("kasm_recd_encoded_recorded_seconds_total", segment.duration_ms / 1000)
-
-
-def _publish_clip(clip: Clip, home: Path) -> None:
-    for path, role in ((clip.path, "clip"), (clip.thumbnail, "thumbnail")):
-        path.chmod(0o600)  # whatever the umask of the program that made it
-        disk.publish(path, home / manifest.FILE_NAMES[role])
-
-
-def _make_playable(home: Path, preamble: Path | None) -> str:
-    """The name of the file that goes up raw: the body, behind its preamble where it has one."""
-    body = manifest.FILE_NAMES["raw"]
-    if preamble is None:
-        return body
-    disk.concatenate(home / manifest.PLAYABLE, preamble, home / body)
-    return manifest.PLAYABLE
-
-
-def _in_the_recording(clip: Clip, segment: Segment, preamble: Preamble) -> tuple[Damage, ...]:
-    """What the encoder named as damaged, counted from the recording's beginning."""
-    shift = segment.start - (preamble.path.stat().st_size if preamble.path else 0)
-    return tuple(
-        replace(
-            place,
-            start=max(segment.start, place.start + shift),
-            end=max(segment.start, place.end + shift),
-        )
-        for place in clip.damage
-    )

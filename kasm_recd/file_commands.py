@@ -11,8 +11,8 @@ from typing import TYPE_CHECKING, Any, Literal
 
 from rich.progress import BarColumn, Progress, TextColumn, TimeElapsedColumn
 
-from kasm_recd import process
-from kasm_recd.encoder import Job, Picture, choose
+from kasm_recd import encoder_chain, process
+from kasm_recd.encoder import Job, Picture
 from kasm_recd.errors import RecdError, Unplayable
 from kasm_recd.recorder import build_encoders, worker_limits
 from kasm_recd.segment import contents_from_json
@@ -103,7 +103,8 @@ async def _encode(
         picture=picture,
     )
     encoders = build_encoders(worker_limits())
-    return await choose(wanted, contents, encoders=encoders).encode(job, on_progress=report)
+    chain = encoder_chain.in_order(wanted, contents, encoders=encoders)
+    return (await encoder_chain.encode(chain, job, on_progress=report)).clip
 
 
 async def _worker(name: str, folder: Path, *arguments: str) -> dict[str, Any]:

@@ -122,6 +122,16 @@ class Guard:
         self._due[admitted.id] = self._monotonic() + self._patience_s
         return admitted
 
+    def again(self, session_id: int) -> None:
+        """The session was allowed once more before its recording appeared: it has time anew."""
+        if session_id in self._due:
+            self._due[session_id] = self._monotonic() + self._patience_s
+
+    async def disallow(self, session_id: int) -> None:
+        """The allow was never told: nothing is waited for; raises as the journal's verbs do."""
+        self._due.pop(session_id, None)
+        await self._journal.end_watch(session_id)
+
     async def appeared(self, recording: Recording) -> None:
         """A recording that was not there before; one of a session that was asked for settles."""
         session = self._journal.owner(recording)

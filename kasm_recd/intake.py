@@ -108,6 +108,7 @@ class Intake:
             identity=sighting.identity,
             lock_seen=sighting.lock_seen,
             boot_id=scan.clock.boot_id,
+            overwritten=sighting.overwritten,
             first_seen_at=sighting.at,
         )
         log.info(

@@ -64,9 +64,12 @@ def compose(
 ) -> dict[str, Any]:
     """The manifest as plain values; ``artifacts`` are the files that go up beside it.
 
-    ``preamble_length`` is where in a raw artifact the recording's own bytes begin.
+    ``preamble_length`` is where in a raw artifact the recording's own bytes begin. Raises
+    ValueError for a segment that was never read.
     """
     contents = contents_to_json(segment.contents)
+    if not contents.pop("surveyed"):
+        raise ValueError(f"segment {segment.id} goes up and nobody knows what it holds")
     return {
         "format": FORMAT,
         "made_by": f"kasm-recd {__version__}",

@@ -69,9 +69,14 @@ def at(spool: Path, recording_id: int, start: int) -> Preamble | None:
     return Preamble(None, cause)
 
 
-def publish(spool: Path, segment: Segment, made: Path) -> None:
-    """Gives what was made of ``segment`` to the one that follows it, durably; raises OSError."""
+def publish(spool: Path, segment: Segment, made: Path) -> int:
+    """Gives what was made of ``segment`` to the one that follows it, durably; raises OSError.
+
+    Returns its length in bytes.
+    """
+    length = made.stat().st_size
     disk.publish(made, _path(spool, segment.recording_id, segment.end, MADE))
+    return length
 
 
 def give_up(spool: Path, recording_id: int, start: int, cause: str) -> None:

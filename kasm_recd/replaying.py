@@ -1,8 +1,10 @@
 """The replaying stage: a sealed body, and what it plays from, become what the next one plays from.
 
-It shares the slots of encoding: both cost a CPU. Nothing of it is journaled but its attempts, since
-the preamble's file is there whole or not at all. After too many failures the next segment goes up
-raw, and so do those after it: what they show builds on it.
+Where the native encoder is about to read the segment anyway, the preamble comes from there, and
+this stage steps in only when that fails. It shares the slots of encoding: both cost a CPU. Nothing
+of it is journaled but its attempts, since the preamble's file is there whole or not at all. After
+too many failures the next segment goes up raw, and so do those after it: what they show builds on
+it.
 """
 
 from __future__ import annotations
@@ -42,10 +44,13 @@ class ReplayStage:
         on_settled: Callable[[Segment], None],
         on_again: Callable[[Segment], None],
         on_full: Callable[[], None] = lambda: None,
+        is_coming: Callable[[Segment], bool] = lambda _segment: False,
         argv: Sequence[str] = (),
     ) -> None:
         """``on_settled`` hears of the segment whose follower has its last word now.
 
+        ``is_coming`` says whether an encode is due or under way that makes the preamble as well;
+        a segment is offered again when that ended.
         ``argv`` takes the worker's place in tests.
         """
         self._journal = journal
@@ -55,9 +60,14 @@ class ReplayStage:
         self._on_settled = on_settled
         self._on_again = on_again
         self._on_full = on_full
+        self._is_coming = is_coming
         self._argv = list(argv) or process.worker_argv("replay")
 
     def is_needed(self, segment: Segment) -> bool:
+        """Whether to replay: what follows lacks a preamble, and no encode is about to make it."""
+        return self.is_lacking(segment) and not self._is_coming(segment)
+
+    def is_lacking(self, segment: Segment) -> bool:
         """Whether another segment follows or may follow, and has nothing to play from yet."""
         if preambles.after(self._spool, segment) is not None:
             return False

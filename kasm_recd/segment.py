@@ -159,7 +159,11 @@ class Identity:
 
 @dataclass(frozen=True, slots=True)
 class Recording:
-    """A file that guacd writes or wrote; ``consumed`` bytes of it are in sealed segments."""
+    """A file that guacd writes or wrote; ``consumed`` bytes of it are in sealed segments.
+
+    It may have begun over another recording in the same file (``recording-write-existing``), of
+    ``overwritten`` bytes: while the file has no more, nobody can tell what in it is new.
+    """
 
     id: int
     session_id: int
@@ -172,6 +176,7 @@ class Recording:
     first_seen_at: float
     ended_at: float | None = None
     end_known: bool = False
+    overwritten: int = 0
 
     def after(self, event: RecordingEvent) -> RecordingState:
         """The state that ``event`` leads to; raises IllegalMove and changes nothing otherwise."""
@@ -207,6 +212,8 @@ class Contents:
 
     Of a segment that does not begin its recording, the ``sync`` and the display at its preamble's
     end count as its first. ``end_width`` and ``end_height`` are the display's at its own end.
+    ``surveyed`` is false where only the ends were read: then ``first_sync`` and ``last_sync`` are
+    right, and nothing else is known.
     """
 
     first_sync: int | None = None
@@ -221,6 +228,7 @@ class Contents:
     damage: tuple[Damage, ...] = ()
     end_width: int = 0
     end_height: int = 0
+    surveyed: bool = True
 
     @property
     def empty(self) -> bool:

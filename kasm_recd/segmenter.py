@@ -6,8 +6,9 @@ bytes back to the live file's disk. A crash between any two of these steps repea
 loses nor doubles a byte: a segment's folder is named after (recording, start), one that the journal
 does not know yet is complete and is taken over as it is, and a hole covers all that is consumed.
 
-A live recording is cut after a ``sync``, and what follows it waits for the next cut. A finished one
-is cut in the same steps; its last segment takes the tail.
+A live recording is cut after a ``sync``, and what follows it, a byte at least, waits for the next
+cut. A finished one is cut in the same steps; its last segment takes the tail, and lasts until the
+recording's end.
 """
 
 from __future__ import annotations
@@ -98,6 +99,8 @@ class Segmenter:
 
     def is_due(self, recording: Recording, size: int) -> bool:
         """Whether a live recording that has grown to ``size`` is to be cut now."""
+        if size <= recording.overwritten:
+            return False  # its writer is somewhere in the middle of the file
         uncut = size - recording.consumed
         if uncut <= 0:
             self._uncut_since[recording.id] = (recording.consumed, self._now())
@@ -216,7 +219,8 @@ class Segmenter:
                 self._barren[recording.id] = (seen.size, most)
                 return None
             await self._look(recording)  # what was read is what was known
-            draft = self._draft(recording, cut, seen, last=tail)
+            last = finished and recording.consumed + cut.length >= seen.size
+            draft = self._draft(recording, cut, seen, last=last)
             session = self._journal.owner(recording)
             await asyncio.to_thread(sidecar.write, folder, session, recording, draft)
             await asyncio.to_thread(disk.publish, folder, self._segments / draft.folder)
@@ -231,6 +235,8 @@ class Segmenter:
             *("--start", str(recording.consumed)),
             *("--output", str(body)),
             *(("--limit", str(most)) if most else ()),
+            *(("--live",) if recording.state is RecordingState.GROWING else ()),
+            "--glance",
             *self._prelude(recording),
         )
         done = await process.run(argv, folder=body.parent, limits=self._limits, check=True)
@@ -265,16 +271,14 @@ class Segmenter:
     def _draft(self, recording: Recording, cut: Cut, seen: Seen, *, last: bool) -> Segment:
         live = recording.state is RecordingState.GROWING
         at = seen.at if live else recording.ended_at or seen.modified_at
-        offset_s = self._journal.clock_offset(recording.boot_id, at)
+        scale = self._journal.clock_scale(recording.boot_id)
         contents, before = cut.contents, self._before(recording)
         if last:
-            times = place_in_time(
-                recording, contents, offset_s=offset_s, modified_at=seen.modified_at
-            )
+            times = place_in_time(recording, contents, scale=scale, modified_at=seen.modified_at)
         else:
-            times = place_before_others(recording, cut, offset_s=offset_s, seen=seen, seen_at=at)
+            times = place_before_others(recording, cut, scale=scale, seen=seen, seen_at=at)
         if before is not None:
-            local = offset_s is not None and is_local(recording, contents, offset_s, at)
+            local = scale is not None and is_local(recording, contents, scale, at)
             times = following(times, before, local=local)
             contents = contents_after(before.contents, contents)
         return Segment(

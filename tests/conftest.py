@@ -6,6 +6,7 @@ pytest_plugins: list[str] = [
     "tests.report",
     "tests.fixtures_daemon",
     "tests.fixtures_daemon",
+    "tests.fixtures_ceph",
     "tests.fixtures_guacd",
     "tests.fixtures_log",
     "tests.fixtures_live_guacd",

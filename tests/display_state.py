@@ -1,17 +1,20 @@
 """All that a display will ever show or do depends on, as values that can be compared.
 
 Not part of it: how many layers were made before, where a canvas was drawn on and is transparent
-again, whether a path that holds nothing is open, the damage and the counts of instructions.
+again, whether a path that holds nothing is open, whether a buffer that holds nothing exists, the
+damage and the counts of instructions.
 """
 
 from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
+from kasm_recd.guacamole.budget import Budget
+from kasm_recd.guacamole.layers import Layer
+
 if TYPE_CHECKING:
     from kasm_recd.guacamole.canvas import Canvas
     from kasm_recd.guacamole.display import Display
-    from kasm_recd.guacamole.layers import Layer
 
 
 def state(display: Display) -> dict[str, Any]:
@@ -26,13 +29,16 @@ def state(display: Display) -> dict[str, Any]:
             index: (image.layer.index, image.x, image.y, image.mimetype, bytes(image.data))
             for index, image in streams.images.items()
         },
+        "nested": dict(display.nested.begun),
         "picture": display.picture().tobytes(),
     }
     for layer in display.layers:
-        fields[f"canvas {layer.index}"] = _canvas(layer)
+        canvas = _canvas(layer)
+        if layer.index >= 0 or canvas != _canvas(Layer(layer.index, Budget())):
+            fields[f"canvas {layer.index}"] = canvas
     for layer in alive:
         fields[f"layer {layer.index}"] = (
-            (layer.x, layer.y, layer.z, layer.alpha),
+            (layer.x, layer.y, layer.z, layer.alpha, layer.matrix),
             layer.parent.index if layer.parent in alive and layer.parent else None,
             [child.index for child in layer.children.values()],
         )
@@ -42,9 +48,10 @@ def state(display: Display) -> dict[str, Any]:
 def _canvas(canvas: Layer) -> dict[str, Any]:
     return {
         "pixels": _pixels(canvas),
-        "path": canvas.path,
+        "path": repr(canvas.path),
         "closed": canvas.path_is_closed if canvas.path else None,
-        "operators": (canvas.operator, canvas.operator_after_reset, *canvas.saved),
+        "state": (canvas.operator, canvas.operator_after_reset, canvas.line, repr(canvas.style)),
+        "saved": repr(canvas.saved),
     }
 
 

@@ -7,6 +7,7 @@ import base64
 import numpy as np
 from hypothesis import strategies as st
 
+from kasm_recd.guacamole.instructions import encode
 from tests.painting import encoded
 
 Said = tuple[str | bytes | int, ...]
@@ -53,7 +54,66 @@ def _one(*parts: st.SearchStrategy[str] | st.SearchStrategy[int]) -> st.SearchSt
     return st.tuples(*parts).map(lambda said: [said])
 
 
+ANGLES = st.sampled_from(["0", "1.5707963267948966", "3.5", "-2", "6.3", "20"])
+#: a, b, c, d: a scale, a turn, a mirror, something flat.
+TERMS = st.sampled_from(
+    [
+        ("1", "0", "0", "1"),
+        ("2", "0", "0", "0.5"),
+        ("0.8", "0.6", "-0.6", "0.8"),
+        ("-1", "0", "0", "1"),
+        ("1", "1", "1", "1"),
+    ]
+)
+SHIFTS = st.sampled_from(["0", "3", "-7", "0.5"])
+
+
+def _matrix(opcode: str, layers: st.SearchStrategy[int]) -> st.SearchStrategy[list[Said]]:
+    return st.tuples(layers, TERMS, SHIFTS, SHIFTS).map(
+        lambda said: [(opcode, said[0], *said[1], *said[2:])]
+    )
+
+
+@st.composite
+def _nested(draw: st.DrawFn) -> list[Said]:
+    """A fill in a stream within the stream, in two pieces, the second of which may be missing."""
+    surface = draw(SURFACES)
+    inner = [draw(_rect(surface)), draw(_fill(surface))]
+    text = b"".join(encode(str(opcode), *args) for opcode, *args in inner)
+    index, cut = draw(STREAMS), draw(st.integers(0, len(text)))
+    said: list[Said] = [("nest", index, text[:cut]), ("nest", index, text[cut:])]
+    return said[: draw(st.sampled_from([2, 2, 1]))]
+
+
+#: What builds paths, draws them, and changes the drawing state.
+PATHS = st.one_of(
+    _one(st.just("start"), SURFACES, PLACES, PLACES),
+    _one(st.just("line"), SURFACES, PLACES, PLACES),
+    _one(
+        *(st.just("arc"), SURFACES, PLACES, PLACES, st.integers(0, 40)),
+        *(ANGLES, ANGLES, st.integers(0, 1)),
+    ),
+    _one(st.just("curve"), SURFACES, PLACES, PLACES, PLACES, PLACES, PLACES, PLACES),
+    _one(st.sampled_from(["push", "push", "pop", "reset", "close"]), SURFACES),
+    _one(st.sampled_from(["clip", "clip", "identity"]), SURFACES),
+    _matrix("transform", SURFACES),
+    _one(st.just("lfill"), MASKS, SURFACES, SURFACES),
+    _one(
+        *(st.just("cstroke"), MASKS, SURFACES, st.integers(0, 3), st.integers(0, 3)),
+        *(st.integers(0, 9), BYTES, BYTES, BYTES, BYTES),
+    ),
+    _one(
+        *(st.just("lstroke"), MASKS, SURFACES, st.integers(0, 2), st.integers(0, 2)),
+        *(st.integers(1, 9), SURFACES),
+    ),
+    _one(st.just("set"), SURFACES, st.just("miter-limit"), st.sampled_from(["2", "1.5", "10"])),
+)
+
 INSTRUCTIONS = st.one_of(
+    PATHS,
+    PATHS,
+    _matrix("distort", LAYERS),
+    _nested(),
     _image(),
     _filled(),
     SURFACES.flatmap(_rect).map(lambda said: [said]),
@@ -69,8 +129,6 @@ INSTRUCTIONS = st.one_of(
         *(st.just("transfer"), SURFACES, PLACES, PLACES, LENGTHS, LENGTHS),
         *(st.integers(0, 15), SURFACES, PLACES, PLACES),
     ),
-    _one(st.just("lfill"), MASKS, SURFACES, SURFACES),
-    _one(st.sampled_from(["push", "push", "pop", "reset", "close"]), SURFACES),
     _one(st.just("shade"), LAYERS, BYTES),
     _one(st.just("dispose"), SURFACES),
     _one(st.just("mouse"), PLACES, PLACES),

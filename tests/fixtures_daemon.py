@@ -54,6 +54,7 @@ class DaemonProcess:
             "scan_interval": "0.2",
             "session_recording_upload_location": f"file://{folder}/clips/{{kasm_id}}.mp4",
             "min_free": "1MB",
+            "session_reserve": 0,  # a test's disk may be small, and is its own
             "ballast_size": 0,  # pytest keeps what a test leaves
             "session_recording_guac_disk_limit": "1.0",
             **settings,

@@ -30,6 +30,8 @@ CHROMIUM: Final = "/usr/bin/chromium"
 DEADLINE_S: Final = 110.0
 INSTALL_S: Final = 120.0
 ATTEMPTS: Final = 2
+#: How the player says that one recording took too long.
+LATE: Final = "no answer in"
 #: Browsers that one test run may start: more would mean that tests do not share them.
 STARTS: Final = 20
 
@@ -40,13 +42,21 @@ class PlayerUnavailable(Exception):
     """No player on this machine; says why."""
 
 
+class NoAnswer(Exception):
+    """A browser hung, or ended before it had answered; says how."""
+
+
 @dataclass(frozen=True, slots=True)
 class Job:
-    """A recording, the positions (ms from its first ``sync``) to show, where pictures may go."""
+    """A recording, the positions (ms from its first ``sync``) to show, where pictures may go.
+
+    ``screen`` asks for ``screen.png`` as well: what the page shows at the last position.
+    """
 
     recording: Path
     positions: tuple[int, ...]
     pictures: Path | None = None
+    screen: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -65,7 +75,7 @@ class Player:
     def __init__(self, folder: Path) -> None:
         self._folder = folder
         self._starts = count(1)
-        self._hung: str | None = None
+        self._broken: str | None = None
 
     def shots(self, jobs: Sequence[Job]) -> list[list[Shot]]:
         """For each job, what is shown at each of its positions."""
@@ -74,38 +84,49 @@ class Player:
                 "recording": str(job.recording),
                 "positions": job.positions,
                 "pictures": str(job.pictures) if job.pictures else None,
+                "screen": job.screen,
             }
             for job in jobs
         ]
         answers = self._ask(json.dumps(said))
-        assert [answer for answer in answers if "error" in answer] == []
+        failed = {
+            str(job.recording): answer["error"]
+            for job, answer in zip(jobs, answers, strict=False)
+            if "error" in answer
+        }
+        assert failed == {}
         assert len(answers) == len(jobs)
         return [[Shot(**shot) for shot in answer["shots"]] for answer in answers]
 
     def _ask(self, said: str) -> list[dict[str, Any]]:
-        for _ in range(ATTEMPTS):
-            if self._hung:
-                break
+        trouble: list[str] = []
+        while self._broken is None and len(trouble) < ATTEMPTS:
             try:
                 return self._start(said)
-            except subprocess.TimeoutExpired as late:
-                last = late
-        else:
-            self._hung = f"{ATTEMPTS} browsers gave no answer in {last.timeout:.0f} s each"
-        pytest.skip(f"NOT JUDGED BY THE OFFICIAL PLAYER: {self._hung}")
+            except NoAnswer as error:
+                trouble.append(str(error))
+        self._broken = self._broken or "; ".join(trouble)
+        pytest.skip(f"NOT JUDGED BY THE OFFICIAL PLAYER: {self._broken}")
 
     def _start(self, said: str) -> list[dict[str, Any]]:
-        """One browser. Raises subprocess.TimeoutExpired."""
+        """What one browser answers. Raises NoAnswer."""
         number = next(self._starts)
         assert number <= STARTS, "too many browsers: judge more in one batch"
         profile = self._folder / f"profile-{number}"
         argv = ["node", str(TOOLBOX / "shot.mjs"), CHROMIUM, str(profile)]
         try:
             done = bounded.run(argv, said=said, deadline_s=DEADLINE_S, mark=str(profile))
+        except subprocess.TimeoutExpired:
+            raise NoAnswer(f"no answer in {DEADLINE_S:.0f} s") from None
         finally:
             shutil.rmtree(profile, ignore_errors=True)
-        assert done.returncode == 0, done.stderr
-        return [json.loads(line) for line in done.stdout.splitlines()]
+        if done.returncode != 0:
+            raise NoAnswer(f"it ended with {done.returncode}: {done.stderr.strip()[-300:]}")
+        answers: list[dict[str, Any]] = [json.loads(line) for line in done.stdout.splitlines()]
+        for answer in answers:
+            if LATE in answer.get("error", ""):
+                raise NoAnswer(answer["error"])
+        return answers
 
 
 def pytest_collection_finish(session: pytest.Session) -> None:

@@ -14,13 +14,15 @@ import aiohttp
 import pytest
 import structlog
 
-from kasm_recd.admission import AdmissionServer, Facts, Room, listen
+from kasm_recd.admission import AdmissionServer, Allowed, Facts, Judge, Room, listen
+from kasm_recd.admission.rate import Rate
 from kasm_recd.errors import DiskFull, JournalCorrupt, NameInUse
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator, Mapping
     from pathlib import Path
 
+    from kasm_recd.metrics import Gauges
     from kasm_recd.segment import Session
 
 ROOM = Room("/rec", available=10**12, used_fraction=0.1)
@@ -44,24 +46,48 @@ class Daemon:
     path: Path
     changes: dict[str, Any] = field(default_factory=dict)
     sessions: dict[str, Session] = field(default_factory=dict)
+    taken_back: list[str] = field(default_factory=list)
+    told_again: list[int] = field(default_factory=list)
     draining: bool = False
     trouble: Exception | None = None
-    registering: asyncio.Event = field(default_factory=asyncio.Event)
-    may_register: asyncio.Event = field(default_factory=asyncio.Event)
+    booking: asyncio.Event = field(default_factory=asyncio.Event)
+    may_book: asyncio.Event = field(default_factory=asyncio.Event)
+    is_ready: asyncio.Event = field(default_factory=asyncio.Event)
     drain_uids: frozenset[int] = frozenset({0, os.getuid()})
+    judge: Judge = field(default_factory=lambda: Judge(60.0))
+    allowed: Allowed = field(default_factory=Allowed)
+    rate: Rate = field(default_factory=lambda: Rate(0))
+
+    async def ready(self) -> None:
+        await self.is_ready.wait()
 
     def facts(self) -> Facts:
         return replace(good_facts(), draining=self.draining, **self.changes)
 
-    async def register(self, session: Session) -> Session:
-        self.registering.set()
-        await self.may_register.wait()
+    async def book(self, session: Session) -> Session:
+        self.booking.set()
+        await self.may_book.wait()
         if self.trouble:
             raise self.trouble
         for known in self.sessions.values():
             if known.recording_name == session.recording_name and known.kasm_id != session.kasm_id:
                 raise NameInUse(f"recording name {known.recording_name!r} is another session's")
         return self.sessions.setdefault(session.kasm_id, session)
+
+    async def unbook(self, session: Session) -> None:
+        self.taken_back.append(session.kasm_id)
+
+    def again(self, session_id: int) -> None:
+        self.told_again.append(session_id)
+
+    def gauges(self) -> Gauges:
+        return {}
+
+    def forecast_s(self) -> float | None:
+        return 77.5
+
+    def session(self, kasm_id: str) -> Mapping[str, Any] | None:
+        return {"kasm_id": kasm_id, "state": "pending"} if kasm_id in self.sessions else None
 
     def status(self) -> Mapping[str, Any]:
         return {"segments": {"stored": 3}, "bytes_at_risk": 0}
@@ -88,7 +114,8 @@ class Daemon:
 @pytest.fixture
 async def daemon(tmp_path: Path) -> AsyncIterator[Daemon]:
     daemon = Daemon(tmp_path / "admission.sock")
-    daemon.may_register.set()
+    daemon.may_book.set()
+    daemon.is_ready.set()
     server = serve(daemon)
     await server.start()
     yield daemon
@@ -97,14 +124,7 @@ async def daemon(tmp_path: Path) -> AsyncIterator[Daemon]:
 
 
 def serve(daemon: Daemon) -> AdmissionServer:
-    return AdmissionServer(
-        listen(daemon.path),
-        facts=daemon.facts,
-        register=daemon.register,
-        status=daemon.status,
-        drain=daemon.drain,
-        drain_uids=daemon.drain_uids,
-    )
+    return AdmissionServer(listen(daemon.path), daemon, drain_uids=daemon.drain_uids)
 
 
 async def test_an_allowed_session_is_told_where_to_record_and_is_registered(
@@ -116,30 +136,33 @@ async def test_an_allowed_session_is_told_where_to_record_and_is_registered(
         "decision": "allow",
         "recording_path": "/rec",
         "recording_name": daemon.sessions["k1"].recording_name,
+        "disk_full_in_s": 77.5,
     }
     assert answer["recording_name"].startswith("k1-")
     assert daemon.sessions["k1"].username == "zoë"
 
 
 async def test_nothing_is_answered_before_the_session_is_durable(daemon: Daemon) -> None:
-    daemon.may_register.clear()
+    daemon.may_book.clear()
     asking = asyncio.create_task(daemon.admit())
-    await asyncio.wait_for(daemon.registering.wait(), 10)
+    await asyncio.wait_for(daemon.booking.wait(), 10)
     await asyncio.wait({asking}, timeout=0.1)
     assert not asking.done()
-    daemon.may_register.set()
+    daemon.may_book.set()
     assert (await asking)[0] == 200
 
 
 async def test_an_allow_is_said_only_if_it_still_holds_after_the_write(daemon: Daemon) -> None:
-    daemon.may_register.clear()
+    daemon.may_book.clear()
     asking = asyncio.create_task(daemon.admit())
-    await asyncio.wait_for(daemon.registering.wait(), 10)
+    await asyncio.wait_for(daemon.booking.wait(), 10)
     daemon.draining = True
-    daemon.may_register.set()
+    daemon.may_book.set()
     status, answer = await asking
     assert (status, answer["decision"], answer["reason"]) == (403, "deny", "draining")
     assert "recording_name" not in answer
+    assert daemon.taken_back == ["k1"]
+    assert len(daemon.judge.ledger) == 0
 
 
 async def test_a_repeated_kasm_id_gets_the_same_name(daemon: Daemon) -> None:
@@ -169,10 +192,14 @@ async def test_a_refusal_carries_reason_sentence_and_figures(daemon: Daemon) -> 
     assert answer == {
         "decision": "deny",
         "reason": "disk_free_low",
-        "message": "5 bytes are free for /spool, 1000000000 are wanted.",
+        "message": "5 bytes are free for /spool, 1 sessions may need 0 of them, and 1000000000 are "
+        "to stay free.",
         "folder": "/spool",
         "available": 5,
+        "needed": 0,
         "min_free": 10**9,
+        "sessions": 1,
+        "disk_full_in_s": 77.5,
     }
     assert daemon.sessions == {}
 
@@ -214,8 +241,8 @@ async def test_a_journal_in_trouble_is_a_no(
 async def test_a_journal_that_does_not_come_back_is_a_no(
     daemon: Daemon, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("kasm_recd.admission.server.REGISTER_DEADLINE_S", 0.05)
-    daemon.may_register.clear()
+    monkeypatch.setattr("kasm_recd.admission.clerk.BOOK_DEADLINE_S", 0.05)
+    daemon.may_book.clear()
     code, answer = await daemon.admit()
     assert (code, answer["decision"]) == (500, "deny")
 
@@ -281,7 +308,7 @@ async def test_a_body_beyond_the_limit_is_refused(daemon: Daemon) -> None:
 async def test_a_body_that_never_ends_is_given_up(
     daemon: Daemon, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("kasm_recd.admission.server.READ_DEADLINE_S", 0.05)
+    monkeypatch.setattr("kasm_recd.admission.routes.READ_DEADLINE_S", 0.05)
     reader, writer = await asyncio.open_unix_connection(str(daemon.path))
     writer.write(b"POST /v1/admission HTTP/1.1\r\nHost: x\r\nContent-Length: 100\r\n\r\n{")
     first = await asyncio.wait_for(reader.readline(), 10)

@@ -7,8 +7,8 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from kasm_recd.admission import Facts, Reason, Room, decide
-from kasm_recd.admission.verdict import MAX_FACTS_AGE_S, parts, verdict
+from kasm_recd.admission import Decision, Facts, Judge, Reason, Room
+from kasm_recd.admission.verdict import MAX_FACTS_AGE_S, parts
 
 NOW = 1000.0
 ROOMY = Room("/var/lib/guacd/recordings", available=10_000_000_000, used_fraction=0.3)
@@ -45,12 +45,17 @@ AGAINST: list[tuple[dict[str, object], Reason]] = [
 ]
 
 
+def verdict(facts: Facts, now: float) -> Decision:
+    """Of a judge who has promised nothing yet."""
+    return Judge(60.0).judge("k1", facts, now)
+
+
 def facts_with(changes: dict[str, object]) -> Facts:
     return replace(GOOD, **changes)  # type: ignore[arg-type]  # one of AGAINST
 
 
 def test_a_recorded_session_is_allowed_when_nothing_speaks_against_it() -> None:
-    decision = decide(record_sessions=True, staged=False, facts=GOOD, now=NOW)
+    decision = verdict(GOOD, NOW)
     assert decision.allow
     assert decision.reason is None
 
@@ -75,7 +80,9 @@ def test_a_full_disk_is_told_with_its_figures() -> None:
     assert verdict(replace(GOOD, spool_room=low), NOW).figures == {
         "folder": "/spool",
         "available": 7,
+        "needed": 0,
         "min_free": 500_000_000,
+        "sessions": 1,
     }
     used = replace(low, available=10**12)
     assert verdict(replace(GOOD, spool_room=used), NOW).figures == {
@@ -95,15 +102,13 @@ def test_facts_that_were_never_measured_have_no_age() -> None:
     assert verdict(never, NOW).figures == {"max_age_s": 5.0}
 
 
-def test_a_staged_session_that_must_be_recorded_is_refused_even_on_good_facts() -> None:
-    decision = decide(record_sessions=True, staged=True, facts=GOOD, now=NOW)
-    assert decision.reason is Reason.STAGED_SESSION
-
-
 def test_the_reasons_are_stable() -> None:
     assert {reason.value for reason in Reason} == {
         "disk_free_low",
         "disk_used_high",
+        "inodes_low",
+        "peer_not_allowed",
+        "rate_limited",
         "settings_invalid",
         "recording_dir_unusable",
         "storage_unconfigured",
@@ -119,12 +124,13 @@ def test_the_reasons_are_stable() -> None:
 
 
 def test_health_names_the_part_that_is_wrong() -> None:
-    assert set(parts(GOOD, NOW).values()) == {"ok"}
+    assert set(parts(GOOD, NOW, None).values()) == {"ok"}
     sick = replace(GOOD, settings_error="no such file", at=NOW - 9, draining=True)
-    told = parts(sick, NOW)
+    told = parts(sick, NOW, Decision(Reason.DISK_FREE_LOW, "full"))
     assert told["settings"] == "no such file"
     assert told["facts"] == "What is known of the disks is 9.0 s old."
     assert told["admission"] == "draining"
+    assert told["disk"] == "full"
     assert told["journal"] == "ok"
 
 
@@ -176,26 +182,17 @@ def all_is_well(facts: Facts) -> bool:
     )
 
 
-@given(any_facts, st.booleans())
+@given(any_facts)
 @settings(max_examples=300)
-def test_a_recorded_session_is_allowed_if_and_only_if_all_is_well(
-    facts: Facts, staged: bool
-) -> None:
-    decision = decide(record_sessions=True, staged=staged, facts=facts, now=NOW)
-    assert decision.allow == (all_is_well(facts) and not staged)
+def test_a_recorded_session_is_allowed_if_and_only_if_all_is_well(facts: Facts) -> None:
+    decision = verdict(facts, NOW)
+    assert decision.allow == all_is_well(facts)
     assert decision.allow or decision.message
 
 
-@given(st.lists(st.sampled_from(AGAINST), min_size=1), st.booleans())
+@given(st.lists(st.sampled_from(AGAINST), min_size=1))
 def test_nothing_that_speaks_against_it_is_outweighed_by_anything_else(
-    several: list[tuple[dict[str, object], Reason]], staged: bool
+    several: list[tuple[dict[str, object], Reason]],
 ) -> None:
     changes = {name: value for one, _ in several for name, value in one.items()}
-    facts = facts_with(changes)
-    decision = decide(record_sessions=True, staged=staged, facts=facts, now=NOW)
-    assert not decision.allow
-
-
-@given(any_facts, st.booleans())
-def test_a_session_that_is_not_recorded_is_always_allowed(facts: Facts, staged: bool) -> None:
-    assert decide(record_sessions=False, staged=staged, facts=facts, now=NOW).allow
+    assert not verdict(facts_with(changes), NOW).allow

@@ -103,9 +103,9 @@ def test_a_pointer_picture_replaces_the_one_before_and_keeps_its_own_pixels() ->
 
 def test_instructions_that_are_not_drawn_are_counted_and_never_fatal() -> None:
     painter = Painter()
-    for opcode in ("arc", "arc", "curve", "made-up"):
+    for opcode in ("undefine", "undefine", "body", "made-up"):
         painter.say(opcode, 0, 1, 2, 3)
-    assert painter.display.ignored == {"arc": 2, "curve": 1, "made-up": 1}
+    assert painter.display.ignored == {"undefine": 2, "body": 1, "made-up": 1}
     assert painter.refusals == []
 
 

@@ -104,8 +104,8 @@ def decoded() -> Iterator[list[bytes]]:
         data.append(image)
         return real(image)
 
-    real = images.decode
-    with patch.object(images, "decode", decode):
+    real = images.decode_whole
+    with patch.object(images, "decode_whole", decode):
         yield data
 
 

@@ -9,11 +9,12 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
-from kasm_recd import manifest, preambles
+from kasm_recd import manifest, preambles, process
 from kasm_recd.encoder import Clip, Picture
 from kasm_recd.encoding import EncodePolicy, EncodeStage
 from kasm_recd.errors import ClipRejected, DiskFull, EncoderMissing, WorkerFailed
 from kasm_recd.segment import Contents, Damage, Segment, SegmentEvent, SegmentState
+from kasm_recd.surveying import Surveyor
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -22,6 +23,7 @@ if TYPE_CHECKING:
     from kasm_recd.journal import Journal
     from tests.fixtures_journal import Clock, SealOne
 
+LIMITS = process.Limits(memory=1_000_000_000, file_size=10_000_000, cpu_seconds=60, deadline_s=60.0)
 BODY = b"4.size,1.0,3.640,3.480;"
 
 
@@ -46,7 +48,10 @@ class ScriptedEncoder:
         clip, thumbnail = job.folder / "clip.mp4", job.folder / "thumbnail.jpg"
         clip.write_bytes(b"clip %d" % len(self.jobs))
         thumbnail.write_bytes(b"picture")
-        return Clip(clip, thumbnail, 5_000, 720, 480, self.name, self.damage)
+        following = job.folder / "following.guac" if job.hand_over else None
+        if following:
+            following.write_bytes(b"4.sync,2.10,1.1;")
+        return Clip(clip, thumbnail, 5_000, 720, 480, self.name, self.damage, following)
 
 
 class Stage:
@@ -57,6 +62,9 @@ class Stage:
         self.encoder = ScriptedEncoder()
         self.ready: list[Segment] = []
         self.again: list[Segment] = []
+        self.handed_over: list[Segment] = []
+        self.lacking = False
+        self.others: dict[str, ScriptedEncoder] = {}
         (spool / "attempts").mkdir()
         self.stage = self.with_policy()
 
@@ -70,10 +78,13 @@ class Stage:
         self.stage = EncodeStage(
             journal=self.journal,
             spool=self.spool,
-            encoders={"native": self.encoder},
+            encoders={"native": self.encoder, **self.others},
+            surveyor=Surveyor(journal=self.journal, spool=self.spool, limits=LIMITS),
             policy=EncodePolicy(**(fields | changes)),
             on_ready=self.ready.append,
             on_again=self.again.append,
+            on_handed_over=self.handed_over.append,
+            lacks_follower=lambda _segment: self.lacking,
             now=self.clock,
         )
         return self.stage
@@ -263,3 +274,48 @@ async def test_without_a_preamble_the_body_goes_up_alone_and_the_cause_is_named(
     assert raw.cause == "no preamble: it could not be replayed"
     assert raw.artifacts[0].name == "body.guac"
     assert stage.manifest(segment)["segment"]["preamble_length"] == 0
+
+
+async def test_the_first_attempt_makes_what_the_next_segment_plays_from(
+    stage: Stage, seal_one: SealOne
+) -> None:
+    first, following = await second(stage, seal_one)
+    stage.lacking = True
+    assert stage.stage.hands_over(first)
+    await stage.stage.work(first.id)
+    assert [segment.id for segment in stage.handed_over] == [first.id]
+    opening = preambles.of(stage.spool, following)
+    assert opening is not None
+    assert opening.path is not None
+    assert opening.path.read_bytes() == b"4.sync,2.10,1.1;"
+    assert not stage.stage.hands_over(stage.ready[0]), "what is encoded makes no more"
+    stage.lacking = False
+    await stage.stage.work(following.id)
+    assert [job.hand_over for job in stage.encoder.jobs] == [True, False]
+
+
+async def test_after_a_failure_the_preamble_is_left_to_replaying(
+    stage: Stage, seal_one: SealOne
+) -> None:
+    first, _ = await second(stage, seal_one)
+    stage.lacking = True
+    stage.encoder.troubles = [DiskFull("no room")]
+    await stage.stage.work(first.id)
+    assert not stage.stage.hands_over(stage.again[0])
+    await stage.stage.work(first.id)
+    assert [job.hand_over for job in stage.encoder.jobs] == [True, False]
+    assert stage.handed_over == []
+    assert not stage.with_policy(encoder="guacenc").hands_over(first)
+
+
+async def test_what_kept_the_first_encoder_from_it_is_in_the_manifest(
+    stage: Stage, seal_one: SealOne
+) -> None:
+    other = ScriptedEncoder()
+    other.name = "guacenc"
+    stage.encoder.troubles = [WorkerFailed("crashed")]
+    stage.others["guacenc"] = other
+    segment = await stage.sealed(seal_one, contents=WHOLE)
+    await stage.with_policy(encoder="auto").work(segment.id)
+    told = stage.manifest(segment)
+    assert (told["form"], told["encoder"], told["cause"]) == ("clip", "guacenc", "native: crashed")

@@ -44,7 +44,9 @@ def logged(path: Path) -> list[Logged]:
 
 def _logged(call: ast.Call, path: Path) -> Logged | None:
     match call.func:
-        case ast.Attribute(attr=method) | ast.Name(id=method) if method in LEVELS | set(NAMED):
+        case ast.Attribute(attr=method) if method in LEVELS | set(NAMED):
+            pass
+        case ast.Name(id=method) if method in NAMED:
             pass
         case _:
             return None

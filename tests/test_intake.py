@@ -70,7 +70,9 @@ async def test_a_recording_belongs_to_the_session_that_announced_its_name(
     recording = await taking.take(sighting())
     assert recording.session_id == session.id
     assert (recording.state, recording.lock_seen) == (RecordingState.GROWING, True)
-    assert taking.journal.clock_offset("boot-1", NOW) == CLOCK.offset_s
+    scale = taking.journal.clock_scale("boot-1")
+    assert scale is not None
+    assert scale.wall(CLOCK.monotonic_ms) == pytest.approx(NOW)
 
 
 @pytest.mark.parametrize("name", ["rec-k-1.1", "rec-k-1.255"])

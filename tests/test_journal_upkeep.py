@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING
 
 import pytest
 
+from kasm_recd.clock import Scale
 from kasm_recd.errors import IllegalMove
 from kasm_recd.journal import Attempt, Journal
 from kasm_recd.segment import RecordingEvent, SegmentEvent, SegmentState
@@ -136,18 +137,18 @@ async def test_recovery_names_the_attempts_a_crash_left_and_ends_them(
         await journal.attempt_started(ended, 1, 1.0)
 
 
-async def test_the_offset_is_the_one_in_force_at_that_time(journal: Journal) -> None:
+async def test_each_boot_has_a_scale_of_its_own_with_every_step_in_its_order(
+    journal: Journal,
+) -> None:
     await journal.note_clock("boot-1", 1000.0, at=5000.0)
     await journal.note_clock("boot-1", 1030.0, at=6000.0)
+    await journal.note_clock("boot-1", 500.0, at=5600.0)  # set back
     await journal.note_clock("boot-2", 9.0, at=5500.0)
 
-    assert journal.clock_offset("boot-1", 5000.0) == 1000.0
-    assert journal.clock_offset("boot-1", 5999.9) == 1000.0
-    assert journal.clock_offset("boot-1", 6000.0) == 1030.0
-    assert journal.clock_offset("boot-1", 9999.0) == 1030.0
-    assert journal.clock_offset("boot-1", 4000.0) == 1000.0  # before the first note: the first
-    assert journal.clock_offset("boot-2", 9999.0) == 9.0
-    assert journal.clock_offset("boot-3", 9999.0) is None
+    one, two = journal.clock_scale("boot-1"), journal.clock_scale("boot-2")
+    assert one == Scale(((4000.0, 1000.0), (4970.0, 1030.0), (5100.0, 500.0)))
+    assert two == Scale(((5491.0, 9.0),))
+    assert journal.clock_scale("boot-3") is None
 
 
 async def test_a_clock_that_runs_on_is_not_written_again(journal: Journal) -> None:
@@ -160,7 +161,9 @@ async def test_a_clock_that_runs_on_is_not_written_again(journal: Journal) -> No
     assert journal.commits == before
     await journal.note_clock("boot-1", 1000.06, at=5012.0)  # slewed by as much as is told apart
     assert journal.commits == before + 1
-    assert journal.clock_offset("boot-1", 5012.0) == 1000.06
+    scale = journal.clock_scale("boot-1")
+    assert scale is not None
+    assert scale.notes[-1] == (4011.94, 1000.06)
 
 
 async def test_uptime_adds_up_over_starts(journal_path: Path) -> None:
@@ -275,5 +278,5 @@ async def test_clock_notes_stay_while_a_recording_of_that_boot_is_known(
 
     assert await journal.prune(before=100.0) == 1
 
-    assert journal.clock_offset("boot-0", 50.0) is None
-    assert journal.clock_offset("boot-1", 50.0) == 2.0
+    assert journal.clock_scale("boot-0") is None
+    assert journal.clock_scale("boot-1") == Scale(((8.0, 2.0),))

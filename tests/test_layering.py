@@ -21,7 +21,19 @@ PACKAGE = ROOT / "kasm_recd"
 #: A store's backends import its contract; it opens them by scheme, inside the function that does.
 BACKENDS = {("storage", "s3"), ("storage", "filestore")}
 #: The composition: it reads the settings and hands plain values on.
-READS_SETTINGS = {"recorder", "desk", "daemon", "cli", "commands", "file_commands", "demo"}
+READS_SETTINGS = {
+    "recorder",
+    "measuring",
+    "doctor",
+    "doctor_commands",
+    "policy",
+    "desk",
+    "daemon",
+    "cli",
+    "commands",
+    "file_commands",
+    "demo",
+}
 STARTS_THE_DAEMON = {"cli", "commands"}
 WORKERS_MAY_USE = {"workers", "guacamole", "segment", "errors"}
 

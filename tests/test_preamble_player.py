@@ -10,9 +10,8 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from kasm_recd.guacamole.instructions import Instruction, read
-from kasm_recd.workers.replay import replay
 from tests.fixtures_player import Job
+from tests.splitting import Segment, split, syncs
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -20,49 +19,13 @@ if TYPE_CHECKING:
 
     from tests.fixtures_player import Player, Shot
 
-SEGMENT_BYTES = 2_000_000
-RECORDINGS = ("ssh-work.guac", "v155-vnc.guac", "rdp-desktop.guac")
-
-
-@dataclass(frozen=True, slots=True)
-class Segment:
-    """A playable one: preamble and body. Timestamps are those of its syncs, the cut's first."""
-
-    path: Path
-    preamble: int  # bytes
-    timestamps: tuple[int, ...]
-
-
-def _syncs(data: bytes) -> list[tuple[int, int]]:
-    """(end, timestamp) of each."""
-    found = (each for each in read([data]) if isinstance(each, Instruction))
-    return [(each.end, int(each.args[0])) for each in found if each.opcode == "sync"]
-
-
-def _ends(syncs: list[tuple[int, int]], size: int) -> list[int]:
-    """Where bodies of at most SEGMENT_BYTES end: after the last ``sync`` that fits."""
-    ends = [0]
-    for before, (end, _) in zip([(0, 0), *syncs], syncs, strict=False):
-        if end - ends[-1] > SEGMENT_BYTES:
-            ends.append(before[0])
-    return [*ends[1:], size]
-
-
-def split(recording: Path, folder: Path) -> list[Segment]:
-    """``recording`` as segments that each play on their own, in ``folder``."""
-    data = recording.read_bytes()
-    segments, start, before = [], 0, None
-    for number, end in enumerate(_ends(_syncs(data), len(data))):
-        body, following = folder / f"{number}.body", folder / f"{number + 1}.preamble"
-        body.write_bytes(data[start:end])
-        preamble = before.read_bytes() if before else b""
-        path = folder / f"{recording.stem}.{number}.guac"
-        path.write_bytes(preamble + data[start:end])
-        stamps = tuple(stamp for _, stamp in _syncs(path.read_bytes()))
-        segments.append(Segment(path, len(preamble), stamps))
-        replay(body, following, before=before)
-        start, before = end, following
-    return segments
+#: Judged together by one browser each: guacd 1.6, 1.5, 1.6; and 1.3, 1.3, 1.6.
+BATCHES = (
+    ("ssh-work.guac",),
+    ("v155-vnc.guac",),
+    ("rdp-desktop.guac",),
+    ("v130-ssh.guac", "v130-vnc.guac", "vnc-start.guac"),
+)
 
 
 def _looked_at(segment: Segment, sure: set[int]) -> list[int]:
@@ -89,38 +52,65 @@ def _differing(one: Path, other: Path, shots: tuple[Shot, Shot]) -> int:
     return max(1, int((pixels[0] != pixels[1]).any(axis=2).sum()))
 
 
-@pytest.mark.slow
-@pytest.mark.timeout(300)
-@pytest.mark.parametrize("name", RECORDINGS)
-def test_the_player_shows_segments_as_it_shows_the_whole(
-    name: str, recordings: Callable[[str], Path], player: Player, tmp_path: Path
-) -> None:
-    whole = recordings(name)
-    timestamps = [stamp for _, stamp in _syncs(whole.read_bytes())]
-    segments = split(whole, tmp_path)
-    looked_at = [_looked_at(segment, _sure(timestamps)) for segment in segments]
-    everywhere = sorted({stamp for stamps in looked_at for stamp in stamps})
-    jobs = [_job(whole, timestamps[0], everywhere, tmp_path / "whole")]
+@dataclass(frozen=True, slots=True)
+class Comparison:
+    """A recording, whole and split, and the timestamps at which each segment is looked at."""
+
+    name: str
+    first: int
+    segments: list[Segment]
+    looked_at: list[list[int]]
+    folder: Path
+
+    @property
+    def everywhere(self) -> list[int]:
+        """All timestamps that are looked at."""
+        return sorted({stamp for stamps in self.looked_at for stamp in stamps})
+
+
+def _prepared(whole: Path, folder: Path) -> tuple[Comparison, list[Job]]:
+    """The comparison, and what the player has to show for it: the whole first."""
+    folder.mkdir()
+    timestamps = [stamp for _, stamp in syncs(whole.read_bytes())]
+    segments, sure = split(whole, folder), _sure(timestamps)
+    looked_at = [_looked_at(segment, sure) for segment in segments]
+    compared = Comparison(whole.name, timestamps[0], segments, looked_at, folder)
+    jobs = [_job(whole, timestamps[0], compared.everywhere, folder / "whole")]
     for number, (segment, stamps) in enumerate(zip(segments, looked_at, strict=True)):
-        folder = tmp_path / f"pictures-{number}"
-        jobs.append(_job(segment.path, segment.timestamps[0], stamps, folder))
-    expected, *split_up = player.shots(jobs)
-    total, wanted = 0, dict(zip(everywhere, expected, strict=True))
-    for job, stamps, shots in zip(jobs[1:], looked_at, split_up, strict=True):
-        assert job.pictures
-        assert jobs[0].pictures
-        for position, stamp, shot in zip(job.positions, stamps, shots, strict=True):
-            one = jobs[0].pictures / f"{stamp - timestamps[0]}.png"
-            differing = _differing(one, job.pictures / f"{position}.png", (wanted[stamp], shot))
-            print(f"{job.recording.name} at {position} ms: {differing} pixels differ")
-            total += differing
-    sizes = [segment.preamble for segment in segments]
-    print(f"{name}: {len(everywhere)} positions, {total} differing pixels, preambles {sizes}")
-    assert len(segments) > 1
-    assert all(shot.sha256 for shot in expected)
-    assert total == 0
+        pictures = folder / f"pictures-{number}"
+        jobs.append(_job(segment.path, segment.timestamps[0], stamps, pictures))
+    return compared, jobs
 
 
 def _job(recording: Path, first: int, stamps: list[int], pictures: Path) -> Job:
     pictures.mkdir()
     return Job(recording, tuple(stamp - first for stamp in stamps), pictures)
+
+
+def _total(compared: Comparison, jobs: list[Job], shots: list[list[Shot]]) -> int:
+    """Differing pixels in all pictures of one recording."""
+    wanted, total = dict(zip(compared.everywhere, shots[0], strict=True)), 0
+    assert all(shot.sha256 for shot in shots[0])
+    for job, stamps, shown in zip(jobs[1:], compared.looked_at, shots[1:], strict=True):
+        assert job.pictures
+        for position, stamp, shot in zip(job.positions, stamps, shown, strict=True):
+            one = compared.folder / "whole" / f"{stamp - compared.first}.png"
+            differing = _differing(one, job.pictures / f"{position}.png", (wanted[stamp], shot))
+            print(f"{job.recording.name} at {position} ms: {differing} pixels differ")
+            total += differing
+    sizes = [segment.preamble for segment in compared.segments]
+    print(f"{compared.name}: {len(wanted)} positions, {total} differing pixels, preambles {sizes}")
+    return total
+
+
+@pytest.mark.slow
+@pytest.mark.timeout(300)
+@pytest.mark.parametrize("names", BATCHES, ids=" ".join)
+def test_the_player_shows_segments_as_it_shows_the_whole(
+    names: tuple[str, ...], recordings: Callable[[str], Path], player: Player, tmp_path: Path
+) -> None:
+    prepared = [_prepared(recordings(name), tmp_path / name) for name in names]
+    shots = iter(player.shots([job for _, jobs in prepared for job in jobs]))
+    for compared, jobs in prepared:
+        assert len(compared.segments) > 1
+        assert _total(compared, jobs, [next(shots) for _ in jobs]) == 0

@@ -13,6 +13,7 @@ from PIL import Image
 
 from kasm_recd.guacamole.instructions import encode
 from kasm_recd.workers import render
+from kasm_recd.workers.replay import replay
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -217,6 +218,32 @@ def test_it_runs_as_a_program_and_tells_its_progress(
     assert all(line.startswith("progress ") for line in done.stderr.splitlines())
     assert done.stderr
     assert {path.stat().st_mode & 0o777 for path in tmp_path.iterdir()} == {0o600}
+
+
+def test_the_next_preamble_is_what_a_replay_makes_byte_for_byte(
+    tmp_path: Path,
+    rendered: Callable[..., Rendered],
+    recordings: Callable[[str], Path],
+    reference_index: dict[str, Any],
+) -> None:
+    end = reference_index["v155-vnc.guac"]["last_sync"]
+    data = recordings("v155-vnc.guac").read_bytes()
+    cut = data.index(b";", data.index(b"4.sync,", len(data) // 2)) + 1
+    parts = [tmp_path / "first", tmp_path / "second"]
+    parts[0].write_bytes(data[:cut])
+    # A tail behind the last sync is of the display too, though no frame shows it.
+    parts[1].write_bytes(
+        data[cut:] + encode("rect", 0, 9, 9, 99, 99) + encode("cfill", 14, 0, 9, 9, 9, 255)
+    )
+    before: Path | None = None
+    for number, part in enumerate(parts):
+        ours, theirs = tmp_path / f"ours{number}", tmp_path / f"theirs{number}"
+        options = ("--preamble", str(before)) if before else ()
+        clip = rendered(part, "--following", str(ours), *options, framerate=2, end=end)
+        told = replay(part, theirs, before=before)
+        assert ours.read_bytes() == theirs.read_bytes()
+        assert clip.result["following"] == told
+        before = ours
 
 
 def test_a_size_that_the_codec_refuses_is_a_failure_in_words(

@@ -151,3 +151,21 @@ async def test_a_body_that_is_gone_leaves_the_next_one_without(
     await journal.move_segment(second.id, SegmentEvent.EXPIRE)
     preambles.remove(replaying.spool, second)
     assert not replaying.stage.is_needed(first), "nobody wants it any more"
+
+
+async def test_what_an_encode_is_about_to_make_is_left_to_it(replaying: Replaying) -> None:
+    first = await replaying.sealed(0)
+    stage = ReplayStage(
+        journal=replaying.journal,
+        spool=replaying.spool,
+        limits=LIMITS,
+        attempts=2,
+        on_settled=replaying.settled.append,
+        on_again=replaying.again.append,
+        is_coming=lambda segment: segment.id == first.id,
+        argv=["/bin/false"],
+    )
+    assert stage.is_lacking(first)
+    assert not stage.is_needed(first)
+    await stage.work(first.id)
+    assert (replaying.settled, replaying.again) == ([], [])

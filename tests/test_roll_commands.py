@@ -17,7 +17,8 @@ from kasm_recd.errors import RecdError
 from kasm_recd.guacamole.contents import summarise
 from kasm_recd.guacamole.instructions import read
 from kasm_recd.roll_commands import join, roll
-from kasm_recd.workers.cut import Limits, cut
+from kasm_recd.workers.bounds import Limits
+from kasm_recd.workers.cut import cut
 from tests.rolling import make_recording
 
 if TYPE_CHECKING:
@@ -91,15 +92,13 @@ def test_bodies_in_a_row_are_the_recording_for_any_size(size: int, torn: int) ->
     assert joined == content
 
 
-def test_a_recording_without_a_sync_is_rolled_and_says_why_it_does_not_play(
-    tmp_path: Path,
-) -> None:
-    source = tmp_path / "no-sync.guac"
-    source.write_bytes(b"4.size,1.0,2.10,2.10;" * 100)
+def test_what_comes_before_the_first_sync_is_rolled_too(tmp_path: Path) -> None:
+    source = tmp_path / "late-sync.guac"
+    source.write_bytes(b"4.size,1.0,2.10,2.10;" * 50 + b"4.sync,4.1000;" * 40)
     roll(source, tmp_path / "segments", segment_size=500)
-    first, second, *_ = index_of(tmp_path / "segments")["segments"]
-    assert first["trouble"] == ""
-    assert "sync" in second["trouble"]
+    entries = index_of(tmp_path / "segments")["segments"]
+    assert [entry["trouble"] for entry in entries] == [""] * len(entries)
+    assert [entry["first_sync"] for entry in entries] == [None, *([1000] * (len(entries) - 1))]
     join(tmp_path / "segments", tmp_path / "again")
     assert (tmp_path / "again").read_bytes() == source.read_bytes()
 

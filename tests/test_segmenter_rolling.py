@@ -2,15 +2,16 @@
 
 from __future__ import annotations
 
-from dataclasses import replace
 from typing import TYPE_CHECKING
 
 import pytest
 
 from kasm_recd import disk, process
 from kasm_recd.errors import RecordingChanged
+from kasm_recd.guacamole.instructions import read
 from kasm_recd.segment import Recording, RecordingEvent, RecordingState, Segment
 from kasm_recd.segmenter import Rolling, Segmenter
+from kasm_recd.workers.seams import is_seam
 from tests.rolling import STEP_MS, make_recording
 
 if TYPE_CHECKING:
@@ -29,7 +30,6 @@ class Rolls:
     """A segmenter on one live file, and what it said."""
 
     def __init__(self, journal: Journal, folder: Path, clock: Clock, rolling: Rolling) -> None:
-        self.journal = journal
         self.clock = clock
         self.rolling = rolling
         self.path = folder / "live"
@@ -42,6 +42,12 @@ class Rolls:
         for name in ("segments", "attempts"):
             (folder / "spool" / name).mkdir(parents=True)
         self.spool = folder / "spool"
+        self.use(journal)
+        self.id = 0
+
+    def use(self, journal: Journal) -> None:
+        """Cut by this journal from now on, as after a restart."""
+        self.journal = journal
         self.segmenter = Segmenter(
             journal=journal,
             spool=self.spool,
@@ -51,9 +57,8 @@ class Rolls:
             on_sealed=self.sealed.append,
             on_more=self.more.append,
             on_drained=self.drained.append,
-            now=clock,
+            now=self.clock,
         )
-        self.id = 0
 
     @property
     def recording(self) -> Recording:
@@ -85,7 +90,6 @@ async def rolls(
     identity = disk.identify(made.path)
     offset = journal_clock.now - FIRST_MS / 1000 - 60  # it began a minute ago
     await journal.note_clock("boot-1", offset, journal_clock.now - 100)
-    identity = replace(identity, birth_ns=identity.birth_ns)
     found = await add_recording(journal, path=str(made.path), identity=identity)
     made.id = found.id
     return made
@@ -173,6 +177,28 @@ async def test_by_age_a_small_recording_is_cut_after_its_last_sync(
     assert rolls.segmenter.is_due(rolls.recording, half + 1)
 
 
+async def test_over_another_recording_it_is_cut_when_it_is_longer_or_at_its_end(
+    journal: Journal,
+    tmp_path: Path,
+    journal_clock: Clock,
+    add_recording: Callable[..., Awaitable[Recording]],
+) -> None:
+    """Until then the size says nothing of where its writer is: what it cut would never be read."""
+    rolls = Rolls(journal, tmp_path, journal_clock, Rolling(SIZE))
+    size = len(rolls.content)
+    found = await add_recording(
+        journal, path=str(rolls.path), identity=disk.identify(rolls.path), overwritten=size
+    )
+    rolls.id = found.id
+    await rolls.cut()
+    assert rolls.sealed == []
+    assert rolls.segmenter.is_due(rolls.recording, size + 1)
+    await rolls.finish(ended_at=rolls.clock.now, end_known=True)
+    while not rolls.drained:
+        await rolls.cut()
+    assert rolls.bodies() == rolls.content
+
+
 async def test_on_a_full_disk_it_is_cut_in_smaller_steps_and_each_is_handed_back(
     rolls: Rolls,
 ) -> None:
@@ -240,3 +266,19 @@ async def test_a_file_that_is_replaced_while_it_is_cut_is_not_sealed(
         await rolls.cut()
     assert rolls.recording.consumed == 0
     assert not list((rolls.spool / "segments").iterdir())
+
+
+async def test_a_live_recording_keeps_its_last_byte_for_its_last_segment(
+    rolls: Rolls,
+) -> None:
+    """Or nobody would show the time from its last sync on, which may be hours."""
+    ends = [found.end for found in read([rolls.content]) if is_seam(found)]
+    rolls.path.write_bytes(rolls.content[: ends[5]])
+    rolls.rolling = Rolling(ends[5])
+    await rolls.cut()
+    assert rolls.recording.consumed == ends[4]
+    await rolls.finish(ended_at=rolls.clock.now, end_known=True)
+    await rolls.cut()
+    assert [segment.end for segment in rolls.sealed] == [ends[4], ends[5]]
+    assert rolls.bodies() == rolls.content[: ends[5]]
+    assert rolls.drained

@@ -14,10 +14,13 @@ from pathlib import Path
 
 import pytest
 
+from kasm_recd import cli
+from kasm_recd.admission.listener import BACKLOG
 from kasm_recd.settings import Settings
 
 FOLDER = Path(__file__).parents[1] / "systemd"
 SERVICE = FOLDER / "kasm-recd.service"
+SOCKET = FOLDER / "kasm-recd.socket"
 EXPOSURE = 1.5
 
 needs_systemd = pytest.mark.skipif(
@@ -40,6 +43,7 @@ def service(tmp_path: Path) -> Path:
     text = SERVICE.read_text()
     assert text.count("/usr/bin/kasm-recd ") == 1
     copy.write_text(text.replace("/usr/bin/kasm-recd ", "/bin/true "))
+    shutil.copy(SOCKET, tmp_path)
     return copy
 
 
@@ -62,6 +66,22 @@ def test_systemd_finds_nothing_to_say_about_the_helpers_units(tmp_path: Path) ->
     assert len(copies) == 2
     found = run("systemd-analyze", "verify", *copies)
     assert (found.returncode, found.stderr) == (0, "")
+
+
+@pytest.mark.usefixtures("service")
+def test_systemd_finds_nothing_to_say_about_the_socket(tmp_path: Path) -> None:
+    found = run("systemd-analyze", "verify", tmp_path / SOCKET.name)
+    assert (found.returncode, found.stderr) == (0, "")
+
+
+def test_the_socket_is_where_the_daemon_and_brokers_look_and_outlives_the_service() -> None:
+    text = SOCKET.read_text()
+    assert f"ListenStream={cli.DEFAULT_SOCKET}\n" in text
+    for line in ("SocketMode=0660", "SocketGroup=kasm-recd", f"Backlog={BACKLOG}"):
+        assert f"\n{line}\n" in text
+    assert "Accept=" not in text
+    assert values("RuntimeDirectoryPreserve") == ["yes"]
+    assert values("Requires") == [SOCKET.name]
 
 
 @needs_systemd

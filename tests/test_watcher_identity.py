@@ -129,6 +129,7 @@ def test_a_file_overwritten_in_place_is_another_recording(
 
     assert scan.lost == {recording.id: Loss.REPLACED}
     assert [(each.recording, each.locked) for each in scan.sightings] == [(None, True)]
+    assert scan.sightings[0].overwritten == len(TINY * 200)
 
 
 def test_overwriting_after_the_lock_was_seen_is_noticed_when_the_lock_goes(

@@ -17,7 +17,6 @@ from kasm_recd.errors import RecordingChanged
 from kasm_recd.guacamole.contents import summarise
 from kasm_recd.guacamole.instructions import encode, read
 from kasm_recd.segment import contents_from_json
-from kasm_recd.workers import cut as cut_worker
 from kasm_recd.workers import files
 from kasm_recd.workers.cut import cut
 
@@ -83,7 +82,7 @@ def test_what_a_live_recording_gains_meanwhile_is_left_for_the_next_cut(tmp_path
             copy(source, target, start, length)
 
         with pytest.MonkeyPatch.context() as patch:
-            patch.setattr(cut_worker, "copy", copy_while_growing)
+            patch.setattr(files, "copy", copy_while_growing)
             result = cut(live, tmp_path / "body", start=0)
     assert result["length"] == size
     assert cut(live, tmp_path / "next", start=size)["contents"]["first_sync"] == 2
@@ -109,7 +108,7 @@ def test_a_recording_that_shrinks_meanwhile_is_not_cut(
         os.truncate(recording, 500)
         copy(source, target, start, length)
 
-    monkeypatch.setattr(cut_worker, "copy", copy_after_the_loss)
+    monkeypatch.setattr(files, "copy", copy_after_the_loss)
     with pytest.raises(RecordingChanged, match="shrank"):
         cut(recording, body, start=0)
     assert not body.exists()
@@ -126,7 +125,7 @@ def test_a_recording_that_shrinks_after_its_copy_is_not_cut_either(
         copy(source, target, start, length)
         os.truncate(recording, 500)
 
-    monkeypatch.setattr(cut_worker, "copy", copy_before_the_loss)
+    monkeypatch.setattr(files, "copy", copy_before_the_loss)
     with pytest.raises(RecordingChanged, match="shrank"):
         cut(recording, body, start=0)
     assert not body.exists()

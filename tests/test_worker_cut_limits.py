@@ -12,8 +12,9 @@ import pytest
 from kasm_recd.guacamole.contents import summarise
 from kasm_recd.guacamole.instructions import Instruction, encode, read
 from kasm_recd.segment import contents_from_json
-from kasm_recd.workers import cut as cut_worker
-from kasm_recd.workers.cut import Limits, cut, prelude_of
+from kasm_recd.workers import seams
+from kasm_recd.workers.bounds import Limits
+from kasm_recd.workers.cut import cut
 from tests.test_worker_cut import run
 
 if TYPE_CHECKING:
@@ -36,16 +37,16 @@ def filler(length: int) -> bytes:
 
 @pytest.fixture
 def cut_of(tmp_path: Path) -> Cutting:
-    """``cut_of(content, wanted, hard, start=0, prelude=b"")``: the body and the result."""
+    """``cut_of(content, wanted, hard, start=0, **more)``: the body and the result."""
 
     def make(
-        content: bytes, wanted: int, hard: int, *, start: int = 0, prelude: bytes = b""
+        content: bytes, wanted: int, hard: int, *, start: int = 0, **more: Any
     ) -> tuple[bytes, dict[str, Any]]:
         recording, body = tmp_path / "recording", tmp_path / "body"
         recording.write_bytes(content)
         body.unlink(missing_ok=True)
         limits = Limits(wanted, hard)
-        found = cut(recording, body, start=start, limits=limits, prelude=prelude)
+        found = cut(recording, body, start=start, limits=limits, **more)
         assert found["length"] == len(body.read_bytes())
         assert found["sha256"] == hashlib.sha256(body.read_bytes()).hexdigest()
         assert found["more"] == (start + found["length"] < len(content))
@@ -111,9 +112,9 @@ def test_a_sync_that_may_be_a_users_is_no_place_to_cut(cut_of: Cutting) -> None:
 
 def test_the_contents_are_those_of_preamble_and_body(cut_of: Cutting) -> None:
     first = SIZE + FILL + sync(0)
-    prelude = prelude_of(1_000_000, (640, 480))
+    prelude = {"after_sync": 1_000_000, "display": (640, 480)}
     body, found = cut_of(
-        first + FILL + sync(700) + sync(1_000), 10_000, 20_000, start=len(first), prelude=prelude
+        first + FILL + sync(700) + sync(1_000), 10_000, 20_000, start=len(first), **prelude
     )
     contents = contents_from_json(found["contents"])
     assert body == FILL + sync(700) + sync(1_000)
@@ -130,7 +131,7 @@ def test_cuts_in_a_row_are_the_recording_and_each_ends_with_a_sync(
     monkeypatch: pytest.MonkeyPatch,
     wanted: int,
 ) -> None:
-    monkeypatch.setattr(cut_worker, "NEAR", 5_000)
+    monkeypatch.setattr(seams, "NEAR", 5_000)
     source = recordings("ssh-title-9c.guac")
     content, start, bodies = source.read_bytes(), 0, []
     while len(content) - start > wanted:

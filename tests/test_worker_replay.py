@@ -9,11 +9,9 @@ import sys
 from itertools import pairwise
 from typing import TYPE_CHECKING, Any
 
-import pytest
-
 from kasm_recd.guacamole.display import Display
 from kasm_recd.guacamole.instructions import Instruction, encode, read
-from kasm_recd.workers.replay import NoTime, replay
+from kasm_recd.workers.replay import replay
 from tests.display_state import differences
 
 if TYPE_CHECKING:
@@ -92,16 +90,14 @@ def test_a_body_without_a_sync_keeps_the_time_of_its_preamble(tmp_path: Path) ->
     assert following.endswith(encode("sync", 5_000, 2))
 
 
-def test_what_never_happened_at_any_time_has_no_preamble(tmp_path: Path) -> None:
-    body = tmp_path / "body"
-    body.write_bytes(encode("size", 0, 9, 9))
-    with pytest.raises(NoTime):
-        replay(body, tmp_path / "next")
-    done = _run("--input", body, "--output", tmp_path / "next")
-    assert done.returncode == 1
-    assert done.stderr.startswith("replay: ")
-    assert done.stderr.count("\n") == 1
-    assert not (tmp_path / "next").exists()
+def test_what_has_no_time_yet_gets_a_preamble_without_one(tmp_path: Path) -> None:
+    body, following = tmp_path / "body", tmp_path / "next"
+    drawn = encode("size", 0, 9, 9) + encode("rect", 0, 0, 0, 4, 4) + encode("mouse", 3, 4)
+    body.write_bytes(drawn + encode("cfill", 14, 0, 255, 0, 0, 255))
+    assert replay(body, following)["timestamp"] is None
+    written = following.read_bytes()
+    assert b"4.sync" not in written
+    assert differences(_shown(body.read_bytes()), _shown(written)) == []
 
 
 def test_what_is_there_is_not_overwritten(tmp_path: Path) -> None:

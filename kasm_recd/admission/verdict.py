@@ -1,7 +1,6 @@
-"""May one more recorded session start? A function of values: no clock, no disk.
+"""What speaks against any recorded session, room aside: a function of values, no clock, no disk.
 
-A session that is not to be recorded is always allowed. Any other is allowed only when nothing
-speaks against it; what is unknown, old or no number speaks against it.
+What is unknown, old or no number speaks against it. Room is the :mod:`gate`'s business.
 """
 
 from __future__ import annotations
@@ -19,7 +18,7 @@ MAX_FACTS_AGE_S: Final = 5.0
 
 
 class Reason(StrEnum):
-    """Why a session is refused; stable, with the figures that the answer carries."""
+    """Why a request is refused; stable, with the figures that the answer carries."""
 
     STAGED_SESSION = "staged_session"  # provision a fresh one
     DRAINING = "draining"
@@ -30,26 +29,37 @@ class Reason(StrEnum):
     STORAGE_UNCONFIGURED = "storage_unconfigured"
     ENCODER_MISSING = "encoder_missing"
     SESSIONS_UNRECORDED = "sessions_unrecorded"  # guacd lives on without a recording
-    DISK_FREE_LOW = "disk_free_low"  # folder, available, min_free (bytes)
+    DISK_FREE_LOW = "disk_free_low"  # folder, available, needed, min_free (bytes), sessions
     DISK_USED_HIGH = "disk_used_high"  # folder, used_fraction, disk_limit
+    INODES_LOW = "inodes_low"  # folder, inodes_free, needed, inodes_floor
     NAME_IN_USE = "name_in_use"  # recording_name
+    PEER_NOT_ALLOWED = "peer_not_allowed"  # uid, gid
+    RATE_LIMITED = "rate_limited"  # rate (requests a second of one user)
     INTERNAL_ERROR = "internal_error"  # the log has the rest
 
 
 @dataclass(frozen=True, slots=True)
 class Room:
-    """Room on the file system that holds ``folder``."""
+    """Room on the file system that holds ``folder``; ``device`` says which one that is.
+
+    A file system without a fixed number of inodes has an ``inodes_total`` of 0.
+    """
 
     folder: str
     available: int  # bytes, for one who is not root (f_bavail)
     used_fraction: float  # (blocks - bfree) / blocks
+    device: int = 0
+    inodes_free: int = 0
+    inodes_total: int = 0
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Facts:
     """What the daemon knows; an error is one sentence for the operator, None where all is well.
 
-    A room is None where it could not be measured.
+    A room is None where it could not be measured. ``live`` has the sessions with a recording that
+    is not all in segments yet: ``kasm_id`` -> bytes that the uncut part takes on the recordings'
+    file system, measured before the rooms were.
     """
 
     at: float  # time.monotonic() of the measurement
@@ -58,6 +68,8 @@ class Facts:
     spool_room: Room | None
     min_free: int
     disk_limit: float
+    reserve: int = 0  # bytes that one session may need at once
+    live: Mapping[str, int] = field(default_factory=lambda: MappingProxyType({}))
     settings_error: str | None = None
     journal_error: str | None = None
     recording_dir_error: str | None = None
@@ -65,6 +77,14 @@ class Facts:
     encoder_error: str | None = None
     unrecorded_error: str | None = None
     draining: bool = False
+
+    @property
+    def rooms(self) -> tuple[Room, ...]:
+        """The measured file systems, each once; the recordings' first."""
+        first, second = self.recording_room, self.spool_room
+        if first is not None and second is not None and first.device == second.device != 0:
+            return (first,)
+        return tuple(room for room in (first, second) if room is not None)
 
 
 @dataclass(frozen=True, slots=True)
@@ -84,28 +104,22 @@ class Decision:
 ALLOW: Final = Decision()
 
 
-def decide(*, record_sessions: bool, staged: bool, facts: Facts, now: float) -> Decision:
-    """The answer to one request at ``now`` (time.monotonic())."""
-    if not record_sessions:
-        return ALLOW
-    if staged:
-        return Decision(
-            Reason.STAGED_SESSION,
-            "A staged session started before its recording could be arranged: provision a new one.",
-        )
-    return verdict(facts, now)
+STAGED: Final = Decision(
+    Reason.STAGED_SESSION,
+    "A staged session started before its recording could be arranged: provision a new one.",
+)
 
 
-def verdict(facts: Facts, now: float) -> Decision:
-    """Whether any recorded session may start at ``now``; the first thing against it is told."""
+def objection(facts: Facts, now: float) -> Decision | None:
+    """The first thing that speaks against any recorded session at ``now`` (time.monotonic())."""
     for rule in _RULES:
         if refusal := rule(facts, now):
             return refusal
-    return ALLOW
+    return None
 
 
-def parts(facts: Facts, now: float) -> dict[str, str]:
-    """Each part's state in a word: ``ok``, or what is wrong with it."""
+def parts(facts: Facts, now: float, room: Decision | None) -> dict[str, str]:
+    """Each part's state in a word: ``ok``, or what is wrong with it; ``room`` is the gate's say."""
     errors = {
         "settings": facts.settings_error,
         "journal": facts.journal_error,
@@ -114,10 +128,9 @@ def parts(facts: Facts, now: float) -> dict[str, str]:
         "encoder": facts.encoder_error,
         "guacd": facts.unrecorded_error,
     }
-    disk = _disk_low(facts, now) or _disk_used(facts, now)
     stale = _stale(facts, now)
     return {name: error or "ok" for name, error in errors.items()} | {
-        "disk": disk.message if disk else "ok",
+        "disk": room.message if room else "ok",
         "facts": stale.message if stale else "ok",
         "admission": "draining" if facts.draining else "ok",
     }
@@ -159,43 +172,9 @@ def _stale(facts: Facts, now: float) -> Decision | None:
     return Decision(Reason.FACTS_STALE, message, figures)
 
 
-def _disk_low(facts: Facts, _now: float) -> Decision | None:
-    for room in filter(None, (facts.recording_room, facts.spool_room)):
-        # Asked this way round, so that a figure that is no number refuses.
-        if not room.available >= facts.min_free:
-            return Decision(
-                Reason.DISK_FREE_LOW,
-                f"{room.available} bytes are free for {room.folder}, {facts.min_free} are wanted.",
-                {
-                    "folder": room.folder,
-                    "available": room.available,
-                    "min_free": facts.min_free,
-                },
-            )
-    return None
-
-
-def _disk_used(facts: Facts, _now: float) -> Decision | None:
-    for room in filter(None, (facts.recording_room, facts.spool_room)):
-        if not room.used_fraction <= facts.disk_limit:
-            return Decision(
-                Reason.DISK_USED_HIGH,
-                f"{room.used_fraction:.1%} of the disk of {room.folder} is used, "
-                f"{facts.disk_limit:.1%} is the limit.",
-                {
-                    "folder": room.folder,
-                    "used_fraction": round(room.used_fraction, 4),
-                    "disk_limit": facts.disk_limit,
-                },
-            )
-    return None
-
-
 #: In the order of telling: what explains most comes first.
 _RULES: Final[tuple[Callable[[Facts, float], Decision | None], ...]] = (
     _draining,
     _errors,
     _stale,
-    _disk_low,
-    _disk_used,
 )

@@ -3,6 +3,7 @@
 Nothing here knows what a recording holds, and nothing here changes what is not consumed.
 """
 
+from kasm_recd.disk.access import Ids, obstacle
 from kasm_recd.disk.helper import PUNCH_SOCKET
 from kasm_recd.disk.holders import Lock, is_locked, is_open_for_writing, lock_of
 from kasm_recd.disk.identity import (
@@ -35,6 +36,7 @@ __all__ = [
     "PUNCH_SOCKET",
     "Disk",
     "FileKey",
+    "Ids",
     "Lock",
     "Status",
     "check_same",
@@ -50,6 +52,7 @@ __all__ = [
     "is_same_file",
     "leave",
     "lock_of",
+    "obstacle",
     "open_to_look",
     "publish",
     "punch",

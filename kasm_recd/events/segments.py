@@ -34,6 +34,13 @@ EVENTS: Final = (
         "See the error; `kasm-recd encode` on the body tries it by hand.",
     ),
     Event(
+        "encoder.failed",
+        "warning",
+        ("encoder", "error"),
+        "One encoder could not make a segment's clip; the next one in the chain is tried.",
+        "The manifest of the clip names the cause. Where it comes often, report the recording.",
+    ),
+    Event(
         "segment.gave_up",
         "error",
         (*SEGMENT, "cause"),
@@ -64,7 +71,8 @@ EVENTS: Final = (
         "preamble.made",
         "info",
         (*SEGMENT, "length", "cpu_s"),
-        "What the next segment of a recording plays from is durable.",
+        "What the next segment of a recording plays from is durable; it has `cpu_s` where it was "
+        "replayed.",
     ),
     Event(
         "preamble.failed",

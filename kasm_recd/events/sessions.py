@@ -22,6 +22,41 @@ EVENTS: Final = (
         "show the same from your side.",
     ),
     Event(
+        "admission.repeated",
+        "debug",
+        ("kasm_id", "peer", "recording_path", "recording_name"),
+        "A broker asked again before the recording appeared, and was told the same.",
+    ),
+    Event(
+        "admission.unrecorded",
+        "debug",
+        ("kasm_id", "peer"),
+        "A broker asked for a session that is not to be recorded: always allowed.",
+    ),
+    Event(
+        "admission.peer_refused",
+        "warning",
+        ("peer", "path"),
+        "A user who may not ask connected to the socket; every answer is a no.",
+        "Add the broker's user to admission_users or admission_groups, or find out who it is.",
+    ),
+    Event(
+        "admission.too_many",
+        "warning",
+        ("peer",),
+        "A user asks more often than admission_rate; what is beyond it gets 429, which is a no. "
+        "Said once for a thousand.",
+        "Find out why the broker asks so often, or raise admission_rate.",
+    ),
+    Event(
+        "admission.not_taken_back",
+        "warning",
+        ("kasm_id", "error"),
+        "A session was refused after its room had been journaled, and that could not be undone: "
+        "after a restart the room is held until appear_within is over.",
+        "Look at the journal's disk.",
+    ),
+    Event(
         "admission.bad_request",
         "warning",
         ("kasm_id", "field", "error"),

@@ -7,7 +7,6 @@ Facts of guacamole-common-js 1.5.0 that pictures depend on:
 - A new size that needs no other canvas resets the drawing state: the pending path is forgotten and
   the operator falls back to the one that was set when the canvas was last replaced. A replaced
   canvas keeps the operator and the pixels inside both sizes.
-- A path outlives its fill: filling again without a new path fills the same one.
 - An operator that clears does so on the whole canvas, outside the shape too.
 """
 
@@ -18,18 +17,20 @@ from typing import TYPE_CHECKING, Final
 
 import numpy as np
 
-from kasm_recd.guacamole import limits
-from kasm_recd.guacamole.compositing import CLEAR, OPERATORS, OVER, composite, is_opaque
+from kasm_recd.guacamole import limits, masking
+from kasm_recd.guacamole.compositing import CLEAR, OVER, composite, is_opaque
+from kasm_recd.guacamole.drawing_state import PLAIN
 from kasm_recd.guacamole.geometry import NOWHERE, Rect
-from kasm_recd.guacamole.inks import Colour, Drawing, Held
+from kasm_recd.guacamole.inks import Colour, Drawing
 from kasm_recd.guacamole.limits import Undrawable
+from kasm_recd.guacamole.path import Box
+from kasm_recd.guacamole.stencil import Stencil
 from kasm_recd.guacamole.waiting import Surface
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
-
-    from kasm_recd.guacamole.compositing import Operator
+    from kasm_recd.guacamole.budget import Budget
     from kasm_recd.guacamole.inks import Ink, Past
+    from kasm_recd.guacamole.masking import Paint
     from kasm_recd.guacamole.pictures import Picture
     from kasm_recd.guacamole.pixels import Words
     from kasm_recd.guacamole.transfers import Transfer
@@ -37,21 +38,7 @@ if TYPE_CHECKING:
 _STEP: Final = 64
 
 
-class Budget:
-    """Pixels that all canvases of a display may have together."""
-
-    def __init__(self, pixels: int = limits.TOTAL_PIXELS) -> None:
-        self._left = pixels
-        self.held = Held()
-
-    def exchange(self, old: int, new: int) -> None:
-        """A canvas of ``old`` pixels becomes one of ``new``. Raises Undrawable."""
-        if new - old > self._left:
-            raise Undrawable(f"no room for a canvas of {new} pixels beside the others")
-        self._left -= new - old
-
-
-class Canvas:
+class Canvas(Stencil):
     """A picture that is drawn on. Every verb that draws returns the part that changed.
 
     ``words`` are its pixels (see :mod:`~kasm_recd.guacamole.compositing`), at least ``height`` x
@@ -59,16 +46,10 @@ class Canvas:
     """
 
     def __init__(self, budget: Budget, *, grows: bool = False) -> None:
+        super().__init__(budget)
         self.width = 0
         self.height = 0
         self.grows = grows
-        self.drawn = NOWHERE
-        self.path: list[Rect] = []
-        self.operator = OVER
-        self.path_is_closed = True
-        self.operator_after_reset = OVER
-        self.saved: list[Operator] = []
-        self._budget = budget
         self._surface = Surface(budget.held)
 
     @property
@@ -80,6 +61,11 @@ class Canvas:
     def words(self) -> Words:
         """The pixels, all drawn; they may be changed until something else is done with it."""
         return self._surface.words
+
+    @property
+    def draws_later(self) -> bool:
+        """What is drawn now may wait until it is looked at."""
+        return self.operator is OVER and self.style is PLAIN
 
     def look(self, part: Rect) -> Words:
         """The pixels of ``part``, all drawn; to be read at once."""
@@ -106,49 +92,22 @@ class Canvas:
         self._surface.replace(np.zeros((0, 0), np.uint32))
         self.width = self.height = 0
         self.drawn = NOWHERE
+        self.reset()
 
-    def set_mask(self, mask: int) -> None:
-        """Choose the operator; a mask that has none leaves it as it was."""
-        self.operator = OPERATORS.get(mask, self.operator)
-
-    def push(self) -> None:
-        """Save the drawing state, which is the operator. Raises Undrawable."""
-        if len(self.saved) >= limits.SAVED_STATES:
-            raise Undrawable(f"more than {limits.SAVED_STATES} saved states")
-        self.saved.append(self.operator)
-
-    def pop(self) -> None:
-        """Restore what was saved last, if anything."""
-        if self.saved:
-            self.operator = self.saved.pop()
-
-    def reset(self) -> None:
-        """Forget the path and what was saved, and begin with the first state again."""
-        self.saved = []
-        self.operator = self.operator_after_reset
-        self.path = []
-
-    def close(self) -> None:
-        """Close the path: the next one begins anew."""
-        self.path_is_closed = True
-
-    def rect(self, rect: Rect) -> None:
-        """Add ``rect`` to the path."""
-        if self.path_is_closed:
-            self.path = []
-            self.path_is_closed = False
-        self._grow_to(rect)
-        if len(self.path) >= limits.PATH_RECTS:
-            raise Undrawable(f"path of more than {limits.PATH_RECTS} rectangles")
-        # No part of it outside of the canvas is ever filled: a canvas that grows forgets the path.
-        shape = rect.cut_to(self.area)
-        self.path.append(NOWHERE if shape.empty else shape)
+    def rect(self, x: int, y: int, width: int, height: int) -> None:
+        """Add a rectangle to the path. Raises Undrawable."""
+        right, bottom = x + width, y + height
+        forwards = width >= 0 and height >= 0
+        command = Rect(x, y, right, bottom) if forwards else Box(x, y, width, height)
+        self.add(command, right, bottom)
 
     def fill(self, colour: np.uint32) -> Rect:
-        """Fill the path, which is closed then but not forgotten."""
-        if len(self.path) == 1 and self.operator is OVER:
-            self.path_is_closed = True
-            return self._wait(self.path[0], Colour(colour, is_opaque(colour)), 0, 0)
+        """Fill the path, which is closed then but not forgotten. Raises Undrawable."""
+        if len(self.path) == 1 and self.draws_later:
+            shape = self.path[0]
+            if isinstance(shape, Rect):
+                self.path_is_closed = True
+                return self._wait(shape.cut_to(self.area), Colour(colour, is_opaque(colour)), 0, 0)
         return self._fill(lambda _shape: colour)
 
     def fill_with(self, tile: Canvas) -> Rect:
@@ -156,13 +115,18 @@ class Canvas:
         words = tile.look(tile.area)
         if not words.size:
             raise Undrawable("a fill with a layer that has no pixels")
-        rows, columns = words.shape
-        return self._fill(
-            lambda shape: words[
-                np.arange(shape.top, shape.bottom)[:, None] % rows,
-                np.arange(shape.left, shape.right) % columns,
-            ]
-        )
+        return self._fill(masking.tiled(words, self.style.matrix))
+
+    def stroke(self, colour: np.uint32) -> Rect:
+        """Draw a line along the path, which is closed then but not forgotten. Raises Undrawable."""
+        return self.line_along(lambda _shape: colour)
+
+    def stroke_with(self, tile: Canvas) -> Rect:
+        """As :meth:`stroke`, with ``tile`` as in :meth:`fill_with`."""
+        words = tile.look(tile.area)
+        if not words.size:
+            raise Undrawable("a line with a layer that has no pixels")
+        return self.line_along(masking.tiled(words, self.style.matrix))
 
     def draw(self, picture: Words, x: int, y: int) -> Rect:
         """Draw ``picture`` with its upper left corner at (x, y)."""
@@ -185,7 +149,7 @@ class Canvas:
         inside = part.cut_to(source.area)
         right, down = x - part.left, y - part.top
         place = inside.moved(right, down).cut_to(self.area)
-        if self.operator is OVER and not place.empty:
+        if self.draws_later and not place.empty:
             past = source.past(place.moved(-right, -down))
             if past is not None:
                 return self._wait(place, past, right, down)
@@ -220,23 +184,32 @@ class Canvas:
         self.drawn = self.drawn.joined(place)
         return place
 
-    def _fill(self, ink: Callable[[Rect], Words | np.uint32]) -> Rect:
+    def _fill(self, ink: Paint) -> Rect:
         self.path_is_closed = True
-        if not self.path:
+        path = self.path
+        if not path or (self.style is not PLAIN and not self.style.matrix.usable):
             return NOWHERE
-        if len(self.path) == 1:
-            return self._paint(self.path[0], ink(self.path[0]))
-        bounds = reduce(Rect.joined, self.path)
+        if self.style.clips or any(type(element) is not Rect for element in path):
+            return self.shade(masking.filled(path, self.area), ink)
+        # No part of it outside of the canvas is ever filled: a canvas that grows forgets the path.
+        shapes = [shape.cut_to(self.area) for shape in path if isinstance(shape, Rect)]
+        bounds = reduce(Rect.joined, shapes)
+        if len(shapes) == 1 or bounds.empty:
+            return self._paint(bounds, CLEAR if bounds.empty else ink(bounds))
         inked = np.broadcast_to(ink(bounds), (bounds.height, bounds.width))
         union = np.full((bounds.height, bounds.width), CLEAR)
-        for shape in self.path:
-            within = shape.moved(-bounds.left, -bounds.top).within
-            union[within] = inked[within]
+        for shape in shapes:
+            if not shape.empty:
+                within = shape.moved(-bounds.left, -bounds.top).within
+                union[within] = inked[within]
         return self._paint(bounds, union)
 
-    def _grow_to(self, rect: Rect) -> None:
+    def _reach(self, right: int, bottom: int) -> None:
         if self.grows:
-            self.resize(max(self.width, rect.right), max(self.height, rect.bottom))
+            self.resize(max(self.width, right), max(self.height, bottom))
+
+    def _grow_to(self, rect: Rect) -> None:
+        self._reach(rect.right, rect.bottom)
 
     def _move_to(self, words: Words, width: int, height: int) -> Rect:
         """Take what lies inside both sizes along to ``words``; returns what may look different."""
@@ -248,6 +221,8 @@ class Canvas:
         return changed
 
     def _place(self, picture: Words, x: int, y: int) -> Rect:
+        if self.style is not PLAIN:
+            return self.place(picture, x, y)
         rows, columns = picture.shape
         shape = Rect.sized(x, y, columns, rows).cut_to(self.area)
         return self._paint(shape, picture[shape.moved(-x, -y).within])
@@ -257,7 +232,8 @@ class Canvas:
         if place.empty:
             return NOWHERE
         self._surface.draw(Drawing(place, ink, x, y))
-        self.drawn = self.drawn.joined(place)
+        if not self.drawn.contains(place):
+            self.drawn = self.drawn.joined(place)
         return place
 
     def _paint(self, shape: Rect, source: Words | np.uint32) -> Rect:

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from enum import Enum, auto
+from functools import lru_cache
 from types import MappingProxyType
 from typing import TYPE_CHECKING, Final, TypeAlias
 
@@ -29,6 +30,7 @@ _Halves: TypeAlias = "NDArray[np.uint16]"
 _STRIP: Final = 1 << 15
 
 
+@lru_cache(maxsize=1_024)
 def word(red: int, green: int, blue: int, alpha: int) -> np.uint32:
     """The pixel of that colour, given not yet multiplied by ``alpha``; each 0 to 255."""
     colours = [(value * alpha + 127) // 255 for value in (red, green, blue)]

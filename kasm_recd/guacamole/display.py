@@ -16,11 +16,13 @@ from types import MappingProxyType
 from typing import TYPE_CHECKING, ClassVar, Final
 
 from kasm_recd.guacamole import limits
-from kasm_recd.guacamole.compositing import OVER, word
+from kasm_recd.guacamole.arguments import numbers, take
 from kasm_recd.guacamole.geometry import Rect
 from kasm_recd.guacamole.images import decode
 from kasm_recd.guacamole.layers import ROOT, Layer, Layers
 from kasm_recd.guacamole.limits import Undrawable, checked_number
+from kasm_recd.guacamole.nesting import NestedStreams
+from kasm_recd.guacamole.path_instructions import PATH_INSTRUCTIONS, matrix_of
 from kasm_recd.guacamole.pictures import Picture, header
 from kasm_recd.guacamole.pixels import octets
 from kasm_recd.guacamole.screen import Pointer, Screen
@@ -54,6 +56,8 @@ class Display:
         self.layers = Layers()
         self.pointer = Pointer(self.layers.budget)
         self.streams = Streams()
+        self.nested = NestedStreams()
+        self._depth = 0
         self._screen = Screen(self.layers.root, self.pointer)
 
     @property
@@ -63,14 +67,15 @@ class Display:
 
     def apply(self, instruction: Instruction) -> None:
         """Do what ``instruction`` says; one that cannot be done is named in ``damage``."""
-        draw = self._INSTRUCTIONS.get(instruction.opcode)
-        if draw is None:
-            if instruction.opcode not in UNSEEN:
-                self.ignored[instruction.opcode] += 1
-            return
         self._applied = instruction
+        opcode = instruction.opcode
         try:
-            draw(self, instruction.args)
+            if (draw := self._INSTRUCTIONS.get(opcode)) is not None:
+                draw(self, instruction.args)
+            elif (say := PATH_INSTRUCTIONS.get(opcode)) is not None:
+                self._drawn(*say(self.layers, instruction.args))
+            elif opcode not in UNSEEN:
+                self.ignored[opcode] += 1
         except Undrawable as refusal:
             self._note(instruction, str(refusal))
 
@@ -96,7 +101,7 @@ class Display:
     def _draw_image(self, stream: ImageStream) -> Rect:
         """Draw an image that has come, when it is looked at if that can wait."""
         data = bytes(stream.data)
-        known = header(data) if stream.layer.operator is OVER else None
+        known = header(data) if stream.layer.draws_later else None
         if known is None:
             return stream.layer.draw(decode(data), stream.x, stream.y)
         refused = partial(self._note, self._applied)
@@ -122,28 +127,18 @@ class Display:
     # -- one method an instruction; its arguments are those of the protocol -------------------
 
     def _blob(self, args: tuple[bytes, ...]) -> None:
-        index, data = _take(args, 2)
+        index, data = take(args, 2)
         self.streams.receive(checked_number(index), data)
 
-    def _cfill(self, args: tuple[bytes, ...]) -> None:
-        mask, index, red, green, blue, alpha = _numbers(args, 6)
-        layer = self.layers.at(index)
-        layer.set_mask(mask)
-        colour = word(*(min(max(value, 0), 255) for value in (red, green, blue, alpha)))
-        self._drawn(layer, layer.fill(colour))
-
     def _copy(self, args: tuple[bytes, ...]) -> None:
-        source, left, top, width, height, mask, target, x, y = _numbers(args, 9)
+        source, left, top, width, height, mask, target, x, y = numbers(args, 9)
         layer = self.layers.at(target)
         layer.set_mask(mask)
         part = Rect.sized(left, top, width, height)
         self._drawn(layer, layer.copy(self.layers.at(source), part, x, y))
 
-    def _close(self, args: tuple[bytes, ...]) -> None:
-        self.layers.at(*_numbers(args, 1)).close()
-
     def _cursor(self, args: tuple[bytes, ...]) -> None:
-        x, y, source, left, top, width, height = _numbers(args, 7)
+        x, y, source, left, top, width, height = numbers(args, 7)
         canvas = self.pointer.canvas
         canvas.resize(width, height)
         canvas.copy(self.layers.at(source), Rect.sized(left, top, width, height), 0, 0)
@@ -151,7 +146,7 @@ class Display:
         self._pointed()
 
     def _dispose(self, args: tuple[bytes, ...]) -> None:
-        (index,) = _numbers(args, 1)
+        (index,) = numbers(args, 1)
         if index == ROOT:
             return
         layer = self.layers.at(index)
@@ -160,54 +155,33 @@ class Display:
             self.layers.dispose(index)
 
     def _end(self, args: tuple[bytes, ...]) -> None:
-        (index,) = _numbers(args, 1)
+        (index,) = numbers(args, 1)
         stream = self.streams.end(index)
         if stream is not None:
             self._drawn(stream.layer, self._draw_image(stream))
 
     def _img(self, args: tuple[bytes, ...]) -> None:
-        stream, mask, index, mimetype, left, top = _take(args, 6)
+        stream, mask, index, mimetype, left, top = take(args, 6)
         layer = self.layers.at(checked_number(index))
         layer.set_mask(checked_number(mask))
         image = ImageStream(layer, checked_number(left), checked_number(top), mimetype)
         self.streams.open(checked_number(stream), image)
 
-    def _lfill(self, args: tuple[bytes, ...]) -> None:
-        mask, index, tile = _numbers(args, 3)
-        layer = self.layers.at(index)
-        layer.set_mask(mask)
-        self._drawn(layer, layer.fill_with(self.layers.at(tile)))
-
     def _mouse(self, args: tuple[bytes, ...]) -> None:
-        x, y = _numbers(args, 2)
+        x, y = numbers(args, 2)
         self.pointer.position = (x, y)
         self._pointed()
 
     def _move(self, args: tuple[bytes, ...]) -> None:
-        index, parent, x, y, z = _numbers(args, 5)
+        index, parent, x, y, z = numbers(args, 5)
         if index <= ROOT or parent < ROOT:
             return
         layer = self.layers.at(index)
         with self._rearranging(layer):
             layer.move(self.layers.at(parent), x, y, z)
 
-    def _pop(self, args: tuple[bytes, ...]) -> None:
-        self.layers.at(*_numbers(args, 1)).pop()
-
-    def _push(self, args: tuple[bytes, ...]) -> None:
-        self.layers.at(*_numbers(args, 1)).push()
-
-    def _rect(self, args: tuple[bytes, ...]) -> None:
-        index, x, y, width, height = _numbers(args, 5)
-        left, right = sorted((x, x + width))
-        top, bottom = sorted((y, y + height))
-        self.layers.at(index).rect(Rect(left, top, right, bottom))
-
-    def _reset(self, args: tuple[bytes, ...]) -> None:
-        self.layers.at(*_numbers(args, 1)).reset()
-
     def _shade(self, args: tuple[bytes, ...]) -> None:
-        index, alpha = _numbers(args, 2)
+        index, alpha = numbers(args, 2)
         if index < ROOT:
             return
         layer = self.layers.at(index)
@@ -215,17 +189,17 @@ class Display:
             layer.alpha = min(max(alpha, 0), 255)
 
     def _size(self, args: tuple[bytes, ...]) -> None:
-        index, width, height = _numbers(args, 3)
+        index, width, height = numbers(args, 3)
         layer = self.layers.at(index)
         with self._rearranging(layer):
             layer.resize(width, height)
 
     def _audio(self, args: tuple[bytes, ...]) -> None:
-        index, mimetype = _take(args, 2)
+        index, mimetype = take(args, 2)
         self.streams.play(checked_number(index), MediaStream("audio", (mimetype,)))
 
     def _transfer(self, args: tuple[bytes, ...]) -> None:
-        source, left, top, width, height, function, target, x, y = _numbers(args, 9)
+        source, left, top, width, height, function, target, x, y = numbers(args, 9)
         transfer = transfer_of(function)
         if transfer is None:
             raise Undrawable(f"no function {function}")
@@ -234,32 +208,49 @@ class Display:
 
     def _video(self, args: tuple[bytes, ...]) -> None:
         """Never shown; guacd has stopped sending it."""
-        index, layer, mimetype = _take(args, 3)
+        index, layer, mimetype = take(args, 3)
         self.streams.play(checked_number(index), MediaStream("video", (layer, mimetype)))
 
     def _pointed(self) -> None:
         if self.pointer.position is not None:
             self.version += 1
 
+    def _distort(self, args: tuple[bytes, ...]) -> None:
+        index, matrix = matrix_of(args)
+        if index < ROOT:
+            return
+        layer = self.layers.at(index)
+        with self._rearranging(layer):
+            layer.distort(matrix)
+
+    def _nest(self, args: tuple[bytes, ...]) -> None:
+        """A piece of a stream within the stream; its instructions are done like any other."""
+        index, text = take(args, 2)
+        if self._depth >= limits.NESTED:
+            raise Undrawable(f"streams nested more than {limits.NESTED} deep")
+        outer = self._applied
+        self._depth += 1
+        try:
+            for opcode, inner in self.nested.receive(checked_number(index), text):
+                self.apply(outer._replace(opcode=opcode, args=inner))
+        finally:
+            self._depth -= 1
+            self._applied = outer
+
     _INSTRUCTIONS: ClassVar[Mapping[str, Callable[[Display, tuple[bytes, ...]], None]]] = (
         MappingProxyType(
             {
                 "audio": _audio,
                 "blob": _blob,
-                "cfill": _cfill,
-                "close": _close,
                 "copy": _copy,
                 "cursor": _cursor,
                 "dispose": _dispose,
+                "distort": _distort,
                 "end": _end,
                 "img": _img,
-                "lfill": _lfill,
                 "mouse": _mouse,
                 "move": _move,
-                "pop": _pop,
-                "push": _push,
-                "rect": _rect,
-                "reset": _reset,
+                "nest": _nest,
                 "shade": _shade,
                 "size": _size,
                 "transfer": _transfer,
@@ -267,14 +258,3 @@ class Display:
             }
         )
     )
-
-
-def _take(args: tuple[bytes, ...], count: int) -> tuple[bytes, ...]:
-    """The first ``count`` arguments; later releases may add more. Raises Undrawable."""
-    if len(args) < count:
-        raise Undrawable(f"{len(args)} arguments where {count} are needed")
-    return args[:count]
-
-
-def _numbers(args: tuple[bytes, ...], count: int) -> tuple[int, ...]:
-    return tuple(map(checked_number, _take(args, count)))

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from functools import reduce
+from itertools import groupby
 from typing import TYPE_CHECKING, Final, NamedTuple
 
 if TYPE_CHECKING:
@@ -99,47 +101,81 @@ class Rect(NamedTuple):
 
 NOWHERE: Final = Rect(0, 0, 0, 0)
 
+#: A region is given out as at most so many rectangles.
+_PIECES: Final = 16
+#: Side of a grid's cell, in pixels.
+_CELL: Final = 32
+#: So many rectangles are kept as they were added.
+_KEPT: Final = 512
+
 
 class Region:
-    """A superset of the rectangles that were added, as at most ``limit`` disjoint-ish ones.
+    """A superset of the rectangles that were added, as a few that hardly overlap.
 
-    Rectangles that nearly touch are joined: a few pixels too many cost less than one more piece.
+    Adding is cheap, as it happens with every drawing; they are put together when they are taken.
+    A few are joined where they nearly touch: some pixels too many cost less than one more piece.
+    Many are drawn on a coarse grid, and that is read in rectangles.
     """
 
-    def __init__(self, limit: int = 12) -> None:
-        self._limit = limit
+    def __init__(self) -> None:
         self._rects: list[Rect] = []
 
-    def __iter__(self) -> Iterator[Rect]:
-        return iter(self._rects)
-
-    def __bool__(self) -> bool:
-        return bool(self._rects)
-
     def add(self, rect: Rect) -> None:
-        """Include ``rect``."""
+        """Include ``rect``, which lies right of and below (0, 0)."""
         if rect.empty:
             return
-        kept = []
-        for other in self._rects:
-            both = rect.joined(other)
-            if both.area * 4 <= (rect.area + other.area) * 5:
-                rect = both
-            else:
-                kept.append(other)
-        kept.append(rect)
-        if len(kept) > self._limit:
-            kept = [self._around(kept)]
-        self._rects = kept
+        self._rects.append(rect)
+        if len(self._rects) >= _KEPT:
+            self._rects = _on_grid(self._rects)
 
     def take(self) -> list[Rect]:
         """The rectangles; the region is empty afterwards."""
         rects, self._rects = self._rects, []
-        return rects
+        return _joined(rects) if len(rects) <= _PIECES else _on_grid(rects)
 
-    @staticmethod
-    def _around(rects: list[Rect]) -> Rect:
-        whole = NOWHERE
-        for rect in rects:
-            whole = whole.joined(rect)
-        return whole
+
+def _joined(rects: list[Rect]) -> list[Rect]:
+    """Those that nearly touch as one."""
+    kept: list[Rect] = []
+    for rect in rects:
+        whole, apart = rect, []
+        for other in kept:
+            both = whole.joined(other)
+            if both.area * 4 <= (whole.area + other.area) * 5:
+                whole = both
+            else:
+                apart.append(other)
+        kept = [*apart, whole]
+    return kept
+
+
+def _on_grid(rects: list[Rect]) -> list[Rect]:
+    """At most :data:`_PIECES` rectangles of whole cells, which lie in the bounds of ``rects``."""
+    bounds = reduce(Rect.joined, rects)
+    rows = [0] * -(-bounds.bottom // _CELL)  # the cells of a row as the bits of a number
+    for left, top, right, bottom in rects:
+        begin, end = left // _CELL, -(-right // _CELL)
+        cells = (1 << end) - (1 << begin)
+        for row in range(top // _CELL, -(-bottom // _CELL)):
+            rows[row] |= cells
+    pieces: list[Rect] = []
+    top = 0
+    for cells, same in groupby(rows):
+        bottom = top + len(list(same))
+        for begin, end in _runs(cells):
+            pieces.append(Rect(*(at * _CELL for at in (begin, top, end, bottom))).cut_to(bounds))
+        if len(pieces) > _PIECES:
+            return [bounds]
+        top = bottom
+    return pieces
+
+
+def _runs(bits: int) -> Iterator[tuple[int, int]]:
+    """Where the ones of a number begin and end."""
+    end = 0
+    while bits:
+        begin = end + (bits & -bits).bit_length() - 1
+        bits >>= begin - end
+        end = begin + (~bits & (bits + 1)).bit_length() - 1
+        bits >>= end - begin
+        yield begin, end

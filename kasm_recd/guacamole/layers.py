@@ -9,8 +9,10 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from kasm_recd.guacamole import limits
-from kasm_recd.guacamole.canvas import Budget, Canvas
+from kasm_recd.guacamole.budget import Budget
+from kasm_recd.guacamole.canvas import Canvas
 from kasm_recd.guacamole.limits import Undrawable
+from kasm_recd.guacamole.matrix import IDENTITY, Matrix, moved
 
 if TYPE_CHECKING:
     from collections.abc import Collection, Iterator
@@ -20,6 +22,8 @@ ROOT = 0
 
 class Layer(Canvas):
     """A canvas with its place: ``x``, ``y`` from the parent's corner, ``alpha`` 0 to 255.
+
+    ``matrix`` distorts it, with all that lies in it, about its middle: the player leaves it to CSS.
 
     Children lie above their parent; among themselves by ``z``, then in the order in which they came
     to this parent (``children`` keeps it).
@@ -32,6 +36,7 @@ class Layer(Canvas):
         self.y = 0
         self.z = 0
         self.alpha = 255
+        self.matrix = IDENTITY
         self.parent: Layer | None = None
         self.children: dict[int, Layer] = {}
 
@@ -39,6 +44,14 @@ class Layer(Canvas):
     def visible(self) -> bool:
         """It and everything in it is shown; a layer without pixels hides what lies in it."""
         return self.width > 0 and self.height > 0
+
+    @property
+    def distortion(self) -> Matrix:
+        """``matrix`` as it moves points of the canvas."""
+        if self.matrix is IDENTITY:
+            return IDENTITY
+        x, y = self.width / 2, self.height / 2
+        return moved(x, y).after(self.matrix).after(moved(-x, -y))
 
     @property
     def ancestors(self) -> Iterator[Layer]:
@@ -57,6 +70,10 @@ class Layer(Canvas):
             self.parent = parent
             parent.children[self.index] = self
         self.x, self.y, self.z = x, y, z
+
+    def distort(self, matrix: Matrix) -> None:
+        """Show it, with everything in it, under ``matrix``."""
+        self.matrix = IDENTITY if matrix == IDENTITY else matrix
 
     def detach(self) -> None:
         """Take it, with everything in it, off the display."""

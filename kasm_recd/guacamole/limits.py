@@ -7,6 +7,7 @@ drawn on.
 
 from __future__ import annotations
 
+from functools import lru_cache
 from typing import Final
 
 from kasm_recd.errors import Parked
@@ -26,12 +27,20 @@ BUFFERS: Final = 4_096  # alive at once; guacd uses a few dozen
 IMAGE_PIXELS: Final = CANVAS_PIXELS
 OPEN_STREAMS: Final = 64  # guacd's own limit
 STREAM_BYTES: Final = 1 << 26  # received and not yet drawn, of all open streams together
-PATH_RECTS: Final = 4_096
+PATH_COMMANDS: Final = 4_096  # of one path
+PATHS_TOGETHER: Final = 1 << 18  # commands of all paths and clips of a display
+PATH_POINTS: Final = 1 << 18  # that one path runs through, or one line has as corners
+CROSSINGS: Final = (
+    1 << 24
+)  # of edges with sixteenths of rows, in one shape: 2,000 edges as high as 8K
+CLIPS: Final = 16  # that one layer is clipped to at once
+NESTED: Final = 4  # streams of instructions within each other
 SAVED_STATES: Final = 64  # pushed and not yet popped, of one layer
 COORDINATE: Final = 1 << 24
 DAMAGES: Final = 1_000  # named; the rest is only counted
 
 
+@lru_cache(maxsize=8_192)
 def checked_number(text: bytes) -> int:
     """``text`` as a coordinate, size or index. Raises Undrawable."""
     try:

@@ -6,10 +6,9 @@ and whose end is there. Any other is decoded at once, so that it is refused wher
 
 from __future__ import annotations
 
-import zlib
-from typing import TYPE_CHECKING, Final, NamedTuple
+from typing import TYPE_CHECKING, NamedTuple
 
-from kasm_recd.guacamole import images
+from kasm_recd.guacamole import images, png
 from kasm_recd.guacamole.limits import Undrawable
 
 if TYPE_CHECKING:
@@ -52,7 +51,7 @@ class Picture:
     def _decode(self) -> None:
         data, self._data = self._data, b""
         try:
-            self._words = self._checked(images.decode(data))
+            self._words = self._checked(images.decode_whole(data))
         except Undrawable as refusal:
             self._refused(str(refusal))
         decoded = 0 if self._words is None else self._words.nbytes
@@ -68,15 +67,9 @@ class Picture:
         self._held.bytes -= self._bytes
 
 
-_PNG: Final = b"\x89PNG\r\n\x1a\n"
-_PNG_OPAQUE: Final = (0, 2, 3)  # grey, RGB, palette: unless a tRNS chunk says otherwise
-#: Chunks that change nothing about size and opacity; guacd's have a bKGD, by way of cairo.
-_PNG_PLAIN: Final = frozenset((b"PLTE", b"IDAT", b"IEND", b"bKGD", b"pHYs", b"sRGB", b"gAMA"))
-
-
 def header(data: bytes) -> Header | None:
     """What an image that looks whole says of itself; None for any other. Raises Undrawable."""
-    if data.startswith(_PNG):
+    if data.startswith(png.SIGNATURE):
         found = _png(data)
     elif data.startswith(b"RIFF"):
         found = _webp(data)
@@ -90,21 +83,10 @@ def header(data: bytes) -> Header | None:
 
 
 def _png(data: bytes) -> Header | None:
-    """PNG (RFC 2083): all chunks there, with their checksums, and none that is out of the way."""
-    at, kind, view = len(_PNG), b"IHDR", memoryview(data)
-    while at + 12 <= len(data):
-        behind = at + 12 + int.from_bytes(data[at : at + 4], "big")
-        kind = data[at + 4 : at + 8]
-        if kind not in _PNG_PLAIN and (kind != b"IHDR" or at != len(_PNG)):
-            return None
-        checksum = int.from_bytes(data[behind - 4 : behind], "big")
-        if behind > len(data) or zlib.crc32(view[at + 4 : behind - 4]) != checksum:
-            return None
-        at = behind
-    if kind != b"IEND" or at != len(data) or data[12:16] != b"IHDR":
+    if not png.is_whole(data):
         return None
-    width, height = (int.from_bytes(data[at : at + 4], "big") for at in (16, 20))
-    return Header(width, height, data[25] in _PNG_OPAQUE)
+    found = png.size(data)
+    return Header(found.width, found.height, found.colour in png.OPAQUE)
 
 
 def _webp(data: bytes) -> Header | None:

@@ -10,17 +10,14 @@ With a preamble before it, the second half of a recording plays on its own, in t
 4. Sizes and pixels, those that two layers share only once. The operator is OVER for pixels, as it
    leaves what lies outside of the shape.
 5. Places and opacity; the children of each parent in their order, which breaks ties of ``z``.
-6. Open streams with what they have received.
-7. Pending paths, operators, drawing state.
-8. The pointer's place, stamped with the time of the cut, and exactly one ``sync``.
+6. Open streams, nested ones too, with what they have received.
+7. Pending paths and drawing states (see :mod:`~kasm_recd.guacamole.pen_state`).
+8. The pointer's place, stamped with the time of the cut, and exactly one ``sync``. Where no time is
+   known yet there is none: what follows shows it all with its own first one.
 
 A canvas is larger than its layer (see :mod:`~kasm_recd.guacamole.canvas`) and may hold pixels out
 there. A layer takes them as they are; a buffer would grow, so it gets its canvas's size first and
 its own after that, which needs no other canvas and so loses nothing.
-
-An operator is set with a ``copy`` out of an empty buffer: that sets it in the player and draws
-nothing anywhere. A filled path, which the player keeps and could fill again, is closed by filling
-it with nothing, so that guacenc, which does not keep it, forgets it.
 """
 
 from __future__ import annotations
@@ -31,11 +28,12 @@ from typing import TYPE_CHECKING, Final
 
 import numpy as np
 
-from kasm_recd.guacamole import images
+from kasm_recd.guacamole import images, pen_state
 from kasm_recd.guacamole.compositing import OVER, mask_of, opaque
 from kasm_recd.guacamole.geometry import NOWHERE, Rect
 from kasm_recd.guacamole.instructions import encode
 from kasm_recd.guacamole.layers import ROOT
+from kasm_recd.guacamole.matrix import IDENTITY
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -43,7 +41,6 @@ if TYPE_CHECKING:
     from numpy.typing import NDArray
 
     from kasm_recd.guacamole.canvas import Canvas
-    from kasm_recd.guacamole.compositing import Operator
     from kasm_recd.guacamole.display import Display
     from kasm_recd.guacamole.layers import Layer, Layers
 
@@ -60,9 +57,13 @@ _BEYOND: Final = 1 << 24  # right of every canvas
 
 
 def write(display: Display, sync: tuple[bytes, ...]) -> Iterator[bytes]:
-    """The instructions for ``display`` at a ``sync`` with the arguments ``sync``, one by one."""
+    """The instructions for ``display`` at a ``sync`` with the arguments ``sync``, one by one.
+
+    Without arguments no ``sync`` is written.
+    """
     layers, root = display.layers, display.layers.root
-    ordered = sorted(layers, key=lambda layer: layer.index)
+    alive = [layer for layer in layers if not _is_nothing(layer)]
+    ordered = sorted(alive, key=lambda layer: layer.index)
     stream = _lowest_not_in({*display.streams.images, *display.streams.media}, 0)
     if root.operator_after_reset is not OVER:
         yield encode("size", ROOT, 0, 0)
@@ -75,12 +76,12 @@ def write(display: Display, sync: tuple[bytes, ...]) -> Iterator[bytes]:
     for layer in ordered:
         yield from _placed(layer)
     yield from _streams(display)
-    for layer in ordered:
-        yield from _path(layer)
-    yield from _operators(ordered)
+    yield from _nested(display)
+    yield from _pens(display, ordered)
     if display.pointer.position is not None:
         yield encode("mouse", *display.pointer.position, 0, *sync[:1])
-    yield encode("sync", *sync)
+    if sync:
+        yield encode("sync", *sync)
 
 
 def _pointer(display: Display, stream: int) -> Iterator[bytes]:
@@ -113,9 +114,15 @@ def _made(layers: Layers) -> Iterator[bytes]:
         yield encode("dispose", grave)
     direct = layers.root.children.values()
     nested = [layer for layer in alive if layer.parent is not layers.root and layer.parent in alive]
-    sorted_buffers = sorted(layers.buffers, key=lambda layer: layer.index)
+    buffers = [buffer for buffer in layers.buffers if not _is_nothing(buffer)]
+    sorted_buffers = sorted(buffers, key=lambda layer: layer.index)
     for layer in (*direct, *nested, *sorted_buffers):
         yield encode("size", layer.index, 0, 0)
+
+
+def _is_nothing(layer: Layer) -> bool:
+    """Whether it is a buffer as a new one is: the player stops at one when it makes a keyframe."""
+    return layer.index < ROOT and not layer.width + layer.height and pen_state.is_fresh(layer)
 
 
 def _canvas(layer: Layer, finished: list[Layer], stream: int) -> Iterator[bytes]:
@@ -192,6 +199,8 @@ def _blobs(stream: int, data: bytes) -> Iterator[bytes]:
 def _placed(layer: Layer) -> Iterator[bytes]:
     if layer.alpha != 255:  # noqa: PLR2004 - opaque
         yield encode("shade", layer.index, layer.alpha)
+    if layer.matrix is not IDENTITY:
+        yield encode("distort", layer.index, *map(pen_state.real, layer.matrix))
     for child in layer.children.values():
         yield encode("move", child.index, layer.index, child.x, child.y, child.z)
 
@@ -205,28 +214,22 @@ def _streams(display: Display) -> Iterator[bytes]:
         yield from _blobs(index, bytes(image.data))
 
 
-def _path(layer: Layer) -> Iterator[bytes]:
-    for rect in layer.path:
-        yield encode("rect", layer.index, rect.left, rect.top, rect.width, rect.height)
-    if layer.path and layer.path_is_closed:
-        yield encode("cfill", _OVER, layer.index, 0, 0, 0, 0)
+def _nested(display: Display) -> Iterator[bytes]:
+    """What nested streams have brought of an instruction."""
+    for index, begun in display.nested.begun.items():
+        text = begun.decode()
+        for start in range(0, len(text), BLOB_BYTES):
+            yield encode("nest", index, text[start : start + BLOB_BYTES])
 
 
-def _operators(layers: list[Layer]) -> Iterator[bytes]:
-    """The operator of each layer, above those that it saved."""
-    changed = [layer for layer in layers if layer.saved or layer.operator is not OVER]
-    if changed:
-        empty = -_lowest_not_in({-layer.index for layer in layers}, 1)
-        for layer in changed:
-            for operator in layer.saved:
-                yield _operator(layer, operator, empty)
-                yield encode("push", layer.index)
-            yield _operator(layer, layer.operator, empty)
+def _pens(display: Display, layers: list[Layer]) -> Iterator[bytes]:
+    used = [layer for layer in layers if not pen_state.is_fresh(layer)]
+    if used:
+        awaited = [image.layer for image in display.streams.images.values()]
+        empty = -_lowest_not_in({-layer.index for layer in (*layers, *awaited)}, 1)
+        for layer in used:
+            yield from pen_state.tell(layer, empty)
         yield encode("dispose", empty)
-
-
-def _operator(layer: Layer, operator: Operator, empty: int) -> bytes:
-    return encode("copy", empty, 0, 0, 0, 0, mask_of(operator), layer.index, 0, 0)
 
 
 def _lowest_not_in(taken: set[int], lowest: int) -> int:

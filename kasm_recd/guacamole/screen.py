@@ -8,13 +8,16 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from kasm_recd.guacamole.canvas import Budget, Canvas
+from kasm_recd.guacamole import masking
+from kasm_recd.guacamole.canvas import Canvas
 from kasm_recd.guacamole.compositing import CLEAR, OVER, SRC, composite, composite_faded
 from kasm_recd.guacamole.geometry import NOWHERE, Rect, Region
+from kasm_recd.guacamole.matrix import IDENTITY, Matrix, moved
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
+    from kasm_recd.guacamole.budget import Budget
     from kasm_recd.guacamole.layers import Layer
     from kasm_recd.guacamole.pixels import Words
 
@@ -47,22 +50,38 @@ class Pointer:
 
 @dataclass(frozen=True, slots=True)
 class Placed:
-    """A visible layer, where its corner lies on the display, and its opacity from 0 to 1."""
+    """A visible layer, where its corner lies on the display, and its opacity from 0 to 1.
+
+    ``matrix`` is None, or brings its points to the display's where it is distorted.
+    """
 
     layer: Layer
     x: int
     y: int
     alpha: float
+    matrix: Matrix | None = None
 
     def child(self, layer: Layer) -> Placed:
         """Where ``layer``, which lies in this one, is."""
         alpha = self.alpha * layer.alpha / 255
-        return Placed(layer, self.x + layer.x, self.y + layer.y, alpha)
+        x, y = self.x + layer.x, self.y + layer.y
+        if self.matrix is None and layer.matrix is IDENTITY:
+            return Placed(layer, x, y, alpha)
+        outer = self.matrix or moved(self.x, self.y)
+        return Placed(
+            layer, x, y, alpha, outer.after(moved(layer.x, layer.y)).after(layer.distortion)
+        )
 
     @property
     def footprint(self) -> Rect:
         """The part of the display on which it has drawn."""
-        return self.layer.drawn.moved(self.x, self.y)
+        if self.matrix is None:
+            return self.layer.drawn.moved(self.x, self.y)
+        return self.matrix.around(_size(self.layer))
+
+
+def _size(layer: Layer) -> Rect:
+    return Rect(0, 0, layer.width, layer.height)
 
 
 class Screen:
@@ -92,9 +111,13 @@ class Screen:
 
     def touch(self, layer: Layer, rect: Rect) -> None:
         """``rect`` of ``layer`` looks different now."""
+        x = y = 0
         for ancestor in layer.ancestors:
-            rect = rect.moved(ancestor.x, ancestor.y)
-        self._stale.add(rect.cut_to(self.area))
+            if ancestor.matrix is not IDENTITY:
+                self._stale.add(self.area)
+                return
+            x, y = x + ancestor.x, y + ancestor.y
+        self._stale.add(rect.moved(x, y).cut_to(self.area))
 
     def paint(self, *, pointer: bool) -> Words:
         """The picture, height x width words; valid until the next call."""
@@ -141,8 +164,11 @@ class Screen:
             part = placed.footprint.cut_to(rect)
             if part.empty:
                 continue
-            picture = placed.layer.look(part.moved(-placed.x, -placed.y))
             below = target[part.moved(-rect.left, -rect.top).within]
+            if placed.matrix is None:
+                picture = placed.layer.look(part.moved(-placed.x, -placed.y))
+            else:
+                picture = _distorted(placed.layer, placed.matrix, part)
             if placed.alpha == 1:
                 composite(below, picture, OVER)
             else:
@@ -150,9 +176,24 @@ class Screen:
 
     def _placed(self) -> Iterator[Placed]:
         """The visible layers, the lowest first, and so a parent before its children."""
-        waiting = [Placed(self._root, 0, 0, self._root.alpha / 255)]
+        root = self._root
+        matrix = None if root.matrix is IDENTITY else root.distortion
+        waiting = [Placed(root, 0, 0, root.alpha / 255, matrix)]
         while waiting:
             placed = waiting.pop()
             if placed.layer.visible:
                 yield placed
                 waiting += map(placed.child, reversed(placed.layer.stacked()))
+
+
+def _distorted(layer: Layer, matrix: Matrix, part: Rect) -> Words:
+    """What ``part`` of the display shows of ``layer`` alone, under ``matrix``."""
+    words = np.full((part.height, part.width), CLEAR)
+    if not matrix.usable:
+        return words
+    picture = layer.look(_size(layer))
+    matrix = moved(-part.left, -part.top).after(matrix)
+    area = Rect(0, 0, part.width, part.height)
+    shape, ink = masking.placed(picture, 0, 0, matrix, area)
+    masking.paint(words, shape, ink, OVER, None)
+    return words

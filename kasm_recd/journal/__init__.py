@@ -8,6 +8,7 @@ that returns when its commit is on the disk; what is illegal raises and changes 
     lock        one daemon for one journal
     rows        table rows to values and back
     reads       the read verbs
+    promises    what admission counts: recordings promised, and live ones
     sessions, recordings, segments, attempts, breaches, upkeep
                 the write verbs, each a plain function of a connection inside a transaction
     writer      the one thread that runs them, and commits them in groups
@@ -17,6 +18,7 @@ that returns when its commit is on the disk; what is illegal raises and changes 
 
 from kasm_recd.journal.attempts import Attempt
 from kasm_recd.journal.journal import Journal
+from kasm_recd.journal.promises import Live, Promise
 from kasm_recd.journal.reads import JournalReader, read_only
 from kasm_recd.journal.rebuilding import Rebuilt, rebuild
 from kasm_recd.journal.upkeep import Recovered
@@ -25,6 +27,8 @@ __all__ = [
     "Attempt",
     "Journal",
     "JournalReader",
+    "Live",
+    "Promise",
     "Rebuilt",
     "Recovered",
     "read_only",

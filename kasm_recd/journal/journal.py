@@ -159,6 +159,7 @@ class Journal(JournalReader):
         lock_seen: bool,
         boot_id: str,
         first_seen_at: float,
+        overwritten: int = 0,
     ) -> Recording:
         """Adds a growing recording of a session."""
         recording = Recording(
@@ -171,6 +172,7 @@ class Journal(JournalReader):
             lock_seen=lock_seen,
             boot_id=boot_id,
             first_seen_at=first_seen_at,
+            overwritten=overwritten,
         )
         return await self._writer.run(lambda db: recordings.add(db, recording, now=self._clock()))
 
@@ -242,8 +244,8 @@ class Journal(JournalReader):
 
     async def note_clock(self, boot_id: str, offset_s: float, at: float) -> None:
         """Notes CLOCK_REALTIME - CLOCK_MONOTONIC (s) at Unix time ``at``, where it is news."""
-        known = self.clock_offset(boot_id, at)
-        if known is None or abs(known - offset_s) >= upkeep.CLOCK_TOLERANCE_S:
+        known = self.clock_scale(boot_id)
+        if known is None or abs(known.notes[-1][1] - offset_s) >= upkeep.CLOCK_TOLERANCE_S:
             await self._writer.run(lambda db: upkeep.note_clock(db, boot_id, offset_s, at))
 
     async def add_uptime(self, seconds: float) -> float:

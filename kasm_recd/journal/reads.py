@@ -9,8 +9,9 @@ import os
 from typing import TYPE_CHECKING, Final, Self
 
 from kasm_recd.breach import BreachKind
+from kasm_recd.clock import Scale
 from kasm_recd.errors import JournalCorrupt
-from kasm_recd.journal import breaches, schema
+from kasm_recd.journal import breaches, promises, schema
 from kasm_recd.journal.connection import journal_errors, open_reading
 from kasm_recd.journal.rows import breach_of, recording_of, segment_of, session_of, watch_of
 from kasm_recd.segment import Recording, RecordingState, Segment, SegmentState, Session
@@ -21,6 +22,7 @@ if TYPE_CHECKING:
     from types import TracebackType
 
     from kasm_recd.breach import Breach, Watch
+    from kasm_recd.journal.promises import Live, Promise
     from kasm_recd.journal.rows import Column
 
 #: Only the spool has these bytes.
@@ -127,6 +129,22 @@ class JournalReader:
         rows = self._rows("SELECT * FROM recordings WHERE session_id = ? ORDER BY id", session_id)
         return [recording_of(row) for row in rows]
 
+    def promises(self) -> list[Promise]:
+        """Recordings that were promised and have not appeared."""
+        rows = self._rows(f"{promises.PROMISES} WHERE {promises.PENDING}")
+        return [promises.promise_of(row) for row in rows]
+
+    def promise(self, kasm_id: str) -> Promise | None:
+        """The recording that was promised to a session and has not appeared."""
+        wanted = f"{promises.PROMISES} WHERE kasm_id = ? AND {promises.PENDING}"
+        rows = self._rows(wanted, kasm_id)
+        return promises.promise_of(rows[0]) if rows else None
+
+    def live(self) -> list[Live]:
+        """The recordings of which bytes may still be in no segment."""
+        states = (RecordingState.GROWING, RecordingState.FINISHED)
+        return [promises.live_of(row) for row in self._rows(promises.LIVE, *states)]
+
     def watches(self) -> list[Watch]:
         """The sessions that were allowed and whose recording has not appeared."""
         return [watch_of(row) for row in self._rows("SELECT * FROM watches ORDER BY allowed_at")]
@@ -151,20 +169,11 @@ class JournalReader:
         counts = {**dict.fromkeys(map(str, BreachKind), 0), **{r["kind"]: r["n"] for r in rows}}
         return {**counts, "open": sum(r["unsettled"] for r in rows)}
 
-    def clock_offset(self, boot_id: str, at: float) -> float | None:
-        """CLOCK_REALTIME - CLOCK_MONOTONIC, in s, as it was at Unix time ``at``.
-
-        The last one noted in that boot by then; before the first note, the first. None for a boot
-        that was never noted.
-        """
-        by_then = (
-            "SELECT offset_s FROM clock WHERE boot_id = ? AND at <= ? ORDER BY at DESC, id DESC"
-        )
-        first = "SELECT offset_s FROM clock WHERE boot_id = ? ORDER BY at, id"
-        rows = self._rows(f"{by_then} LIMIT 1", boot_id, at) or self._rows(
-            f"{first} LIMIT 1", boot_id
-        )
-        return float(rows[0]["offset_s"]) if rows else None
+    def clock_scale(self, boot_id: str) -> Scale | None:
+        """What is known of a boot's clocks; None for a boot that was never noted."""
+        rows = self._rows("SELECT at, offset_s FROM clock WHERE boot_id = ? ORDER BY id", boot_id)
+        notes = tuple((row["at"] - row["offset_s"], row["offset_s"]) for row in rows)
+        return Scale(notes) if notes else None
 
     def uptime(self) -> float:
         """How long the daemon was up, in s, over all its starts."""

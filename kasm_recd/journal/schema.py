@@ -156,6 +156,7 @@ MIGRATIONS: Final[Sequence[Sequence[str]]] = (
         "CREATE INDEX breaches_open ON breaches (id) WHERE settled_at IS NULL",
         "ALTER TABLE segments ADD COLUMN owed INTEGER NOT NULL DEFAULT 0",
     ),
+    ("ALTER TABLE recordings ADD COLUMN overwritten INTEGER NOT NULL DEFAULT 0",),
 )
 VERSION: Final = len(MIGRATIONS)
 

@@ -81,9 +81,9 @@ def make_spool(spool: Path) -> None:
         folder.mkdir(mode=0o700, parents=True, exist_ok=True)
 
 
-def open_store(settings: Settings, stop: threading.Event, destination: str) -> Store:
-    """A store for a journaled destination, with the endpoint options in force now."""
-    endpoint = storage.Endpoint(
+def endpoint_of(settings: Settings) -> storage.Endpoint:
+    """How the store is spoken to."""
+    return storage.Endpoint(
         scheme=settings.storage_scheme,
         addressing_style=settings.storage_addressing_style,
         region=settings.storage_region,
@@ -95,9 +95,13 @@ def open_store(settings: Settings, stop: threading.Event, destination: str) -> S
         connect_timeout_s=settings.upload_connect_timeout,
         read_timeout_s=settings.upload_read_timeout,
     )
+
+
+def open_store(settings: Settings, stop: threading.Event, destination: str) -> Store:
+    """A store for a journaled destination, with the endpoint options in force now."""
     return storage.open_store(
         destination,
-        endpoint=endpoint,
+        endpoint=endpoint_of(settings),
         key=settings.recording_object_storage_key.get_secret_value(),
         secret=settings.recording_object_storage_secret.get_secret_value(),
         stop=stop,

@@ -45,6 +45,6 @@ class HandBack:
                     error=str(error),
                     hint="It is cut all the same, but its disk comes back only when the session "
                     "ends. The daemon needs write access to guacd's files or the helper "
-                    "(kasm-recd-punch.socket), and a file system that can punch holes; see README.md.",
+                    "(kasm-recd-punch.socket), and a file system that can punch holes.",
                     **recording.log_context(),
                 )

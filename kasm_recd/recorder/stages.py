@@ -15,6 +15,7 @@ from kasm_recd.recorder.queues import Queues
 from kasm_recd.replaying import ReplayStage
 from kasm_recd.segment import RecordingState, SegmentState
 from kasm_recd.segmenter import Rolling, Segmenter
+from kasm_recd.surveying import Surveyor
 from kasm_recd.uploading import BackOff, UploadStage
 
 if TYPE_CHECKING:
@@ -91,10 +92,17 @@ class Stages:
             journal=self._journal,
             spool=self._settings.spool_dir,
             encoders=self.encoders,
+            surveyor=Surveyor(
+                journal=self._journal,
+                spool=self._settings.spool_dir,
+                limits=building.encode_limits(self._settings),
+            ),
             policy=building.encode_policy(self._settings),
-            on_ready=self.queues.offer,
-            on_again=self.queues.offer,
+            on_ready=self._encode_ended,
+            on_again=self._encode_ended,
             on_full=self._refused.set,
+            on_handed_over=self._preamble_settled,
+            lacks_follower=self._lacks_follower,
             now=self._now,
         )
 
@@ -107,6 +115,7 @@ class Stages:
             on_settled=self._preamble_settled,
             on_again=lambda segment: self._offer_replay(segment, self._now() + REPLAY_AGAIN_S),
             on_full=self._refused.set,
+            is_coming=self._encoding.hands_over,
         )
 
     def _build_uploading(self, stop: threading.Event) -> UploadStage:
@@ -201,6 +210,14 @@ class Stages:
         before = self._journal.segment_ending(segment.recording_id, segment.start)
         if before is not None:
             self._offer_replay(before)
+
+    def _lacks_follower(self, segment: Segment) -> bool:
+        return self._replaying.is_lacking(segment)
+
+    def _encode_ended(self, segment: Segment) -> None:
+        """On its way, or back; a preamble that did not come of it has to be made."""
+        self.queues.offer(segment)
+        self._offer_replay(segment)
 
     def _preamble_settled(self, segment: Segment) -> None:
         """What follows can be encoded now, and replayed in its turn."""

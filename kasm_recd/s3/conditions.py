@@ -16,6 +16,8 @@ from kasm_recd.s3.failures import is_known, status_of
 
 log = get_logger(__name__)
 
+#: What the names of throw-away objects begin with: the only ones that the least policy may delete.
+PREFIX: Final = ".kasm-recd-probe-"
 PROBE: Final = b"kasm-recd: does this store keep what it has?\n"
 
 
@@ -34,7 +36,7 @@ class Conditions:
         self._trial = threading.Lock()
         # One name for this host: what a killed daemon left is found, and thrown away, by the next.
         host = hashlib.sha256(socket.gethostname().encode()).hexdigest()[:16]
-        self._name = f".kasm-recd-probe-{host}"
+        self._name = f"{PREFIX}{host}"
 
     def heeded(self, bucket: Bucket, folder: str) -> bool:
         """Whether a conditional put protects what is there; tried in ``folder``.

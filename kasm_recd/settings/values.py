@@ -80,6 +80,10 @@ def _command(value: tuple[str, ...]) -> tuple[str, ...]:
     return value
 
 
+def _auto_size(value: Any) -> int | None:
+    return None if value in ("auto", None) else units.size(value)
+
+
 Number = Annotated[float, BeforeValidator(_no_flag)]
 Whole = Annotated[int, BeforeValidator(_no_flag)]
 Pixels = Annotated[int, BeforeValidator(_no_flag), Field(ge=16, le=7680), AfterValidator(_even)]
@@ -91,6 +95,9 @@ Slots = Annotated[int, BeforeValidator(_no_flag), Field(ge=1, le=64)]
 #: A program and its arguments; a text, as an environment variable is, holds them as JSON.
 Command = Annotated[tuple[str, ...], BeforeValidator(_from_json), AfterValidator(_command)]
 Folder = Annotated[Path, AfterValidator(_absolute)]
+Amount = Annotated[int, Field(ge=0)]
+#: Users or groups; a text holds them as JSON.
+Names = Annotated[tuple[str, ...], BeforeValidator(_from_json)]
 
 
 class Settings(BaseSettings):
@@ -157,6 +164,23 @@ class Settings(BaseSettings):
     min_free: Size = Field(default=500 * MB, ge=0, description="a size such as 500MB")
     ballast_size: Annotated[Size, AfterValidator(_ballast)] = Field(
         default=64 * MB, description="a size from 8MB to 10GB, such as 64MB; 0 is none"
+    )
+
+    # -- admission ----------------------------------------------------------------------------
+    session_reserve: Annotated[Amount | None, BeforeValidator(_auto_size)] = Field(
+        default=None, description="auto, or a size such as 350MB"
+    )
+    guacd_user: str = Field(
+        default="", description="a user's name or number; empty: the recording folder's owner"
+    )
+    admission_users: Names = Field(
+        default=(), description='a list of users, by name or number, such as ["kasm", "1000"]'
+    )
+    admission_groups: Names = Field(
+        default=(), description='a list of groups, by name or number, such as ["brokers"]'
+    )
+    admission_rate: Number = Field(
+        default=1000, ge=0, le=1_000_000, description="requests a second of one user; 0: any number"
     )
 
     # -- watching and cutting -----------------------------------------------------------------
@@ -267,6 +291,12 @@ class Settings(BaseSettings):
     def bitrate(self) -> int:
         """The clips' ceiling in bit/s."""
         return round(self.session_recording_bitrate * MB)
+
+    @property
+    def reserve(self) -> int:
+        """Bytes that one session may need at once: two segments, and a third for the encoder."""
+        given = self.session_reserve
+        return 2 * self.segment_size + self.segment_size // 3 if given is None else given
 
     @property
     def retention(self) -> float:

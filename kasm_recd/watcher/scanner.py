@@ -120,6 +120,8 @@ class Scanner:
                 recording = None
         track = track or self._begin(path, descriptor, status, this)
         if track is not None:
+            if loss is Loss.REPLACED:
+                track.overwritten = status.size
             sighting = self._sight(path, descriptor, status, lock, track, recording, this)
             this.sightings.append(sighting)
 
@@ -177,6 +179,7 @@ class Scanner:
             grew_again=_grew_again(recording, track, grown=grown),
             ended_at=track.ended_at,
             end_known=track.end_known,
+            overwritten=track.overwritten,
         )
 
     def _settle(self, this: _Round) -> None:

@@ -42,6 +42,7 @@ class Sighting:
 
     ``finished`` is judged at every scan, whatever the journal says by now. ``grew_again`` is true
     when the journal calls the recording finished or drained, and it is locked or has grown since.
+    ``overwritten`` is the file's size where a recording began over another one in it.
     ``ended_at`` is the best guess at the end of a finished one; ``end_known`` says that the end was
     seen, by its event or between two scans.
     """
@@ -61,6 +62,7 @@ class Sighting:
     grew_again: bool = False
     ended_at: float | None = None
     end_known: bool = False
+    overwritten: int = 0
 
 
 @dataclass(frozen=True, slots=True)

@@ -43,6 +43,7 @@ class Track:
     finished: Evidence | None = None
     ended_at: float | None = None
     end_known: bool = False
+    overwritten: int = 0  # so many bytes had the recording before this one in the same file
 
     @property
     def head_may_grow(self) -> bool:

@@ -78,8 +78,17 @@ def _kernel_copy(source: int, target: int, start: int, length: int) -> int:
         raise
 
 
-def pieces(descriptor: int, position: int = 0) -> Iterator[bytes]:
-    """All that is in the file, from its beginning or ``position`` on; raises OSError."""
-    while piece := os.pread(descriptor, PIECE, position):
+def pieces(descriptor: int, position: int = 0, end: int | None = None) -> Iterator[bytes]:
+    """All that is in the file, from its beginning or ``position`` on, up to ``end``.
+
+    Raises OSError.
+    """
+    length = PIECE
+    while True:
+        if end is not None:
+            length = min(PIECE, end - position)
+        piece = os.pread(descriptor, length, position)
+        if not piece:
+            return
         yield piece
         position += len(piece)

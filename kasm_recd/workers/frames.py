@@ -63,6 +63,7 @@ class Schedule:
         self._shown = -1  # version of the display in the last frame
         self._last = -1  # moment of the last frame
         self._due: int | None = None  # moment of the next frame, if anything is to be shown
+        self._held: list[Instruction] = []  # since the last sync
 
     def frames(self, instructions: Iterable[Instruction]) -> Iterator[int]:
         """The rising moments (ms) of the clip's frames; take each picture before asking on.
@@ -70,8 +71,7 @@ class Schedule:
         The last state is shown even where the end comes before it would be due. What follows the
         last ``sync`` is never shown.
         """
-        held: list[Instruction] = []
-        began = 0
+        held, began = self._held, 0
         for instruction in instructions:
             held.append(instruction)
             if instruction.opcode == "sync":
@@ -83,9 +83,16 @@ class Schedule:
             else:
                 continue
             self._draw(held, now)
-            held, began = [], instruction.end
+            held.clear()
+            began = instruction.end
         if self._due is not None:
             yield self._show(max(self._last + 1, min(self._due, self._clock.end)))
+
+    def draw_the_rest(self) -> None:
+        """Bring the display to the end, past the last ``sync``; no frame shows that."""
+        for instruction in self._held:
+            self._display.apply(instruction)
+        self._held.clear()
 
     def _draw(self, held: list[Instruction], now: int) -> None:
         for instruction in held:

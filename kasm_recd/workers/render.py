@@ -1,9 +1,11 @@
 """The native encoder: a segment's instructions straight to H.264, in one pass.
 
 ``python -I -m kasm_recd.workers.render --input BODY [--preamble FILE] --output CLIP.mp4
---thumbnail THUMB.jpg …`` prints one JSON object: frames, duration_ms, width, height, and damage,
-which names the drawing that could not be done. A preamble is read before the body, as if the two
-were one file. Progress goes to stderr as lines such as ``progress 0.42``.
+--thumbnail THUMB.jpg [--following NEXT] …`` prints one JSON object: frames, duration_ms, width,
+height, and damage, which names the drawing that could not be done. A preamble is read before the
+body, as if the two were one file. NEXT is the next segment's preamble, byte for byte what the
+replay worker makes, since the display has gone all the way here too; ``following`` tells of it.
+Progress goes to stderr as lines such as ``progress 0.42``.
 """
 
 from __future__ import annotations
@@ -24,12 +26,13 @@ from kasm_recd.guacamole.display import Display
 from kasm_recd.guacamole.instructions import Instruction, read
 from kasm_recd.workers.codecs import CODECS, DEFAULT_CODEC
 from kasm_recd.workers.files import opened, pieces
+from kasm_recd.workers.following import write_following
 from kasm_recd.workers.frames import Clock, Schedule
 from kasm_recd.workers.program import answer
 from kasm_recd.workers.video import Clip, Coding
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Sequence
+    from collections.abc import Iterable, Iterator, Sequence
 
 PROGRESS_INTERVAL_S: Final = 0.2
 
@@ -68,7 +71,8 @@ def _filled(clip: Clip, files: Sequence[Path], options: argparse.Namespace) -> d
     display, clock = Display(), Clock(options.end_timestamp)
     schedule = Schedule(display, clock, framerate=options.framerate)
     thumbnail = b""
-    for moment in schedule.frames(_instructions(files, progress=True)):
+    stream = Stream(_instructions(files, progress=True))
+    for moment in schedule.frames(stream):
         if not thumbnail and clip.frames and 2 * moment > clock.end:
             thumbnail = clip.thumbnail()  # of what is seen in the middle
         picture = display.paint(pointer=options.pointer)
@@ -77,13 +81,31 @@ def _filled(clip: Clip, files: Sequence[Path], options: argparse.Namespace) -> d
         raise Unplayable(f"{options.input} has no sync, so nothing is ever shown")
     options.thumbnail.write_bytes(_telling(thumbnail, clip.thumbnail()))
     clip.close(clock.end)
+    told = {}
+    if options.following:
+        schedule.draw_the_rest()
+        told["following"] = write_following(display, stream.sync, options.following)
     return {
         "frames": clip.frames,
         "duration_ms": clock.end,
         "width": clip.width,
         "height": clip.height,
         "damage": [asdict(damage) for damage in display.damage],
-    }
+    } | told
+
+
+class Stream:
+    """Instructions as they pass by, and the arguments of the last ``sync`` among them."""
+
+    def __init__(self, instructions: Iterable[Instruction]) -> None:
+        self._instructions = instructions
+        self.sync: tuple[bytes, ...] = ()
+
+    def __iter__(self) -> Iterator[Instruction]:
+        for instruction in self._instructions:
+            if instruction.opcode == "sync":
+                self.sync = instruction.args
+            yield instruction
 
 
 def _telling(middle: bytes, last: bytes) -> bytes:
@@ -127,6 +149,7 @@ def _parser() -> argparse.ArgumentParser:
     parser.add_argument("--preamble", type=Path, help="read before the input")
     parser.add_argument("--output", type=Path, required=True)
     parser.add_argument("--thumbnail", type=Path, required=True)
+    parser.add_argument("--following", type=Path, help="where the next preamble goes")
     parser.add_argument("--width", type=int, required=True, help="0: the display's own")
     parser.add_argument("--height", type=int, required=True, help="0: the display's own")
     parser.add_argument("--framerate", type=int, required=True, help="frames a second at most")

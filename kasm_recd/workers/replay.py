@@ -2,54 +2,36 @@
 
 ``python -I -m kasm_recd.workers.replay --input BODY [--preamble P] --output NEXT`` prints
 ``{"length", "sha256", "timestamp"}``: NEXT's bytes, and the milliseconds of guacd's clock at its
-one ``sync``, which is the last one of P and BODY. P is absent for a recording's first body. NEXT is
-on disk when it ends well, and gone when it does not.
+one ``sync``, which is the last one of P and BODY. Where those have none, nor has NEXT, and the
+timestamp is null. P is absent for a recording's first body. NEXT is on disk when it ends well, and
+gone when it does not.
 """
 
 from __future__ import annotations
 
 import argparse
-import hashlib
-import os
 import sys
 from itertools import chain
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from kasm_recd.errors import RecdError
-from kasm_recd.guacamole import preamble
 from kasm_recd.guacamole.display import Display
 from kasm_recd.guacamole.instructions import Instruction, read
-from kasm_recd.workers.files import created, opened, pieces
+from kasm_recd.workers.files import opened, pieces
+from kasm_recd.workers.following import write_following
 from kasm_recd.workers.program import answer
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
 
 
-class NoTime(RecdError):
-    """Nothing that was read says when it happened."""
-
-    default_hint = "A segment has a sync, or follows a preamble that ends with one."
-
-
 def replay(body: Path, following: Path, *, before: Path | None = None) -> dict[str, Any]:
     """Write the display after the preamble ``before`` and ``body`` to the new file ``following``.
 
-    What is damaged is passed over, as everywhere. Raises NoTime and OSError.
+    What is damaged is passed over, as everywhere. Raises OSError.
     """
     display = Display()
-    with created(following) as target:
-        sync = _play(display, _pieces(before, body))
-        if sync is None:
-            raise NoTime(f"{body} holds no sync, and no preamble was given")
-        digest, length = hashlib.sha256(), 0
-        with os.fdopen(os.dup(target), "wb") as file:
-            for instruction in preamble.write(display, sync):
-                digest.update(instruction)
-                length += file.write(instruction)
-        os.fsync(target)
-    return {"length": length, "sha256": digest.hexdigest(), "timestamp": int(sync[0])}
+    return write_following(display, _play(display, _pieces(before, body)), following)
 
 
 def _pieces(before: Path | None, body: Path) -> Iterable[bytes]:
@@ -62,9 +44,9 @@ def _file_pieces(path: Path) -> Iterable[bytes]:
         yield from pieces(source)
 
 
-def _play(display: Display, stream: Iterable[bytes]) -> tuple[bytes, ...] | None:
-    """Show all of ``stream``; returns the arguments of its last ``sync``."""
-    sync = None
+def _play(display: Display, stream: Iterable[bytes]) -> tuple[bytes, ...]:
+    """Show all of ``stream``; returns the arguments of its last ``sync``, none without one."""
+    sync: tuple[bytes, ...] = ()
     for found in read(stream):
         if isinstance(found, Instruction):
             display.apply(found)

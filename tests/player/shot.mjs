@@ -2,17 +2,18 @@
 //
 //   node shot.mjs CHROMIUM PROFILE < jobs.json
 //
-// The jobs are [{"recording": PATH, "positions": [MS, ...], "pictures": FOLDER or null}, ...]. One
-// JSON line is printed for each: {"duration": MS, "shots": [{"width", "height", "sha256", "cursor"}]},
+// The jobs are [{"recording": PATH, "positions": [MS, ...], "pictures": FOLDER or null, "screen":
+// BOOLEAN}, ...]. One JSON line is printed for each: {"duration": MS, "shots": [{"width", "height", "sha256", "cursor"}]},
 // or {"error": TEXT}. "cursor" is the digest of the pointer's own picture, which flatten() leaves out.
-// Pictures are also written to the folder, as POSITION.png, where one is named.
+// Pictures are also written to the folder, as POSITION.png, where one is named; with "screen",
+// what the page shows at the last one also as screen.png: distorted layers are only distorted there.
 import { chromium } from 'playwright-core';
 import { createReadStream, readFileSync, writeFileSync } from 'node:fs';
 import http from 'node:http';
 import path from 'node:path';
 
 // Some malformed recordings stop the player without a word.
-const LIMIT_MS = 40_000;
+const LIMIT_MS = 50_000;
 
 const [executablePath, profile] = process.argv.slice(2);
 const jobs = JSON.parse(readFileSync(0, 'utf8'));
@@ -45,7 +46,7 @@ const context = await chromium.launchPersistentContext(profile, {
 });
 
 // Runs in the page: everything that the player needs, and everything that is asked of it.
-async function watch({ url, positions, wanted }) {
+async function watch({ url, positions, wanted, screen }) {
   const Guacamole = (await import('/player.js')).default;
   const failed = new Promise((_, reject) => {
     addEventListener('error', (event) => reject(new Error(event.message)));
@@ -70,13 +71,18 @@ async function watch({ url, positions, wanted }) {
     await Promise.race([new Promise((done) => recording.seek(position, done)), failed]);
     await Promise.race([new Promise((done) => display.flush(done)), failed]);
     const picture = display.flatten();
+    const cursor = display.getCursorLayer();
     shots.push({
       width: picture.width,
       height: picture.height,
       sha256: await digest(picture),
-      cursor: await digest(display.getCursorLayer().toCanvas()),
+      cursor: cursor.getCanvas().width ? await digest(cursor.toCanvas()) : '',
       png: wanted && picture.width && picture.height ? picture.toDataURL('image/png') : null,
     });
+  }
+  if (screen) {
+    document.body.style.margin = '0';
+    document.body.append(display.getElement());
   }
   return { duration: recording.getDuration(), shots };
 }
@@ -89,7 +95,7 @@ for (const [number, job] of jobs.entries()) {
   });
   try {
     await page.goto(base);
-    const asked = { url: `${base}/recording/${number}`, positions: job.positions, wanted: Boolean(job.pictures) };
+    const asked = { url: `${base}/recording/${number}`, positions: job.positions, wanted: Boolean(job.pictures), screen: job.screen };
     const result = await Promise.race([page.evaluate(watch, asked), late]);
     for (const [at, shot] of result.shots.entries()) {
       if (shot.png) {
@@ -97,6 +103,10 @@ for (const [number, job] of jobs.entries()) {
         writeFileSync(file, Buffer.from(shot.png.split(',')[1], 'base64'));
       }
       delete shot.png;
+    }
+    if (job.screen) {
+      const { width, height } = result.shots.at(-1);
+      await page.screenshot({ path: path.join(job.pictures, 'screen.png'), clip: { x: 0, y: 0, width, height } });
     }
     console.log(JSON.stringify(result));
   } catch (error) {

@@ -26,7 +26,7 @@ def arguments() -> argparse.Namespace:
         parser.add_argument(f"--{name}", type=Path, required=True)
     for name in ("width", "height", "framerate", "bitrate", "end-timestamp"):
         parser.add_argument(f"--{name}", type=int, required=True)
-    return parser.parse_args()
+    return parser.parse_known_args()[0]
 
 
 def ffmpeg(*arguments: object) -> None:

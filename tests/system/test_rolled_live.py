@@ -88,6 +88,9 @@ def test_a_live_recording_is_stored_and_handed_back_while_guacd_writes(
     firsts = [each.manifest["segment"]["first_sync"] for each in found]
     lasts = [each.manifest["segment"]["last_sync"] for each in found]
     assert firsts[1:] == lasts[:-1]
+    made = daemon.events("preamble.made")
+    assert len(made) >= 3
+    assert not [event for event in made if "cpu_s" in event], "replayed, though encoded natively"
     assert daemon.stop() == 0
 
 
@@ -182,7 +185,7 @@ def test_a_reconnect_is_rolled_beside_the_first_recording(
         assert b"".join(bodies) == source.read_bytes()
 
 
-@pytest.mark.parametrize("how", ["deleted", "truncated", "replaced"])
+@pytest.mark.parametrize("how", ["deleted", "truncated", "replaced", "overwritten"])
 def test_what_was_cut_before_a_file_was_lost_is_stored(
     rolling_daemon: Callable[..., DaemonProcess],
     guacd_writer: Callable[..., GuacdWriter],
@@ -194,22 +197,34 @@ def test_what_was_cut_before_a_file_was_lost_is_stored(
     writer = guacd_writer(source, daemon.recordings / name, "--on-command")
     writer.write(1_200_000)
     wait_until(lambda: len(clips_of(daemon)) == 1, "the first segment is stored")
+    written = source.read_bytes()
     if how == "deleted":
         writer.path.unlink()
     elif how == "truncated":
         os.truncate(writer.path, 0)
         writer.kill()
-    else:
+    elif how == "replaced":
         writer.kill()
         writer.path.unlink()
         guacd_writer(source, writer.path)  # most often under the same inode number
+    else:  # by recording-write-existing, whose writer is far behind the file's end
+        daemon.kill()
+        writer.kill()
+        source.write_bytes(source.read_bytes().replace(b"3.240", b"3.241"))
+        writer = guacd_writer(source, writer.path, "--on-command", "--write-existing")
+        writer.write(20_000)
+        daemon.start(wait=False)  # it is not healthy where a recording was lost
     wait_until(lambda: daemon.events("recording.lost"), "the loss is named")
-    if how == "replaced":
+    if how == "overwritten":
+        wait_until(lambda: len(daemon.events("recording.appeared")) == 2, "the new one is seen")
+        writer.write("all")
+        writer.close()
+    if how in ("replaced", "overwritten"):
         wait_until(lambda: len(clips_of(daemon)) >= 5, "the new one is cut from its beginning")
     if how != "truncated":
         wait_until(daemon.spool_is_empty, "nothing is left in the spool")
     first, *others = clips_of(daemon)
-    assert source.read_bytes().startswith(first.body)
+    assert written.startswith(first.body)
     assert others == [] or b"".join(each.body for each in others) == source.read_bytes()
 
 

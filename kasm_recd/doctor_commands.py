@@ -1,0 +1,73 @@
+"""The commands that look at a set-up: ``doctor``, ``policy``; what they need loads only then."""
+
+from __future__ import annotations
+
+import os
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    import argparse
+
+OK = 0
+
+
+def add(
+    commands_of: argparse._SubParsersAction[argparse.ArgumentParser],
+    *parents: argparse.ArgumentParser,
+) -> None:
+    """Both commands; ``parents`` have the options for settings, socket and scripts."""
+    settings, socket, script = parents
+    look = commands_of.add_parser(
+        "doctor",
+        help="what is wrong with this set-up, and how to mend it",
+        description="Looks at folders and rights, file systems, encoders, settings, the clock and "
+        "the bucket. Changes nothing but with --fix.",
+        epilog="Exit codes: 0 all is well, 1 warnings, 2 errors.",
+        parents=[settings, socket, script],
+    )
+    look.add_argument("--guacd-user", default="guacd", metavar="NAME", help="guacd's user")
+    look.add_argument("--daemon-user", default="kasm-recd", metavar="NAME", help="the daemon's")
+    look.add_argument(
+        "--keep-days", type=int, default=30, metavar="N", help="no lifecycle may delete sooner"
+    )
+    look.add_argument("--cors", default="", metavar="ORIGIN", help="only: may a player read clips?")
+    look.add_argument("--fix", action="store_true", help="with --cors: set the bucket's rule")
+    look.set_defaults(command=_doctor)
+
+    policy = commands_of.add_parser(
+        "policy", help="the least rights in the bucket, and its CORS rule", parents=[settings]
+    )
+    policy.add_argument("--origin", default="https://kasm.example.com", metavar="ORIGIN")
+    policy.add_argument("--only", choices=["iam", "cors"], default="")
+    policy.set_defaults(command=_policy)
+
+
+def _doctor(arguments: argparse.Namespace) -> int:
+    from kasm_recd import doctor  # noqa: PLC0415 - boto3 and the encoders load only where needed
+
+    found = doctor.diagnose(
+        arguments.config,
+        arguments.socket,
+        environ=os.environ,
+        guacd_user=arguments.guacd_user,
+        daemon_user=arguments.daemon_user,
+        keep_days=arguments.keep_days,
+        origin=arguments.cors,
+        fix=arguments.fix,
+    )
+    return doctor.show(found, as_json=arguments.json)
+
+
+def _policy(arguments: argparse.Namespace) -> int:
+    from kasm_recd import policy  # noqa: PLC0415 - as above
+    from kasm_recd.settings import load  # noqa: PLC0415 - as above
+
+    credentials = os.environ.get("CREDENTIALS_DIRECTORY")
+    settings = load(
+        arguments.config,
+        environ=os.environ,
+        credentials_dir=Path(credentials) if credentials else None,
+    )
+    print(policy.document(settings, origin=arguments.origin, only=arguments.only))
+    return OK
