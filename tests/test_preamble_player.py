@@ -1,4 +1,7 @@
-"""Unsplit against split, judged by the official player: every pixel, and the pointer's picture."""
+"""Unsplit against split, judged by the official player: every pixel, and the pointer's picture.
+
+And our own display against the player, at the same moments.
+"""
 
 from __future__ import annotations
 
@@ -10,6 +13,8 @@ import numpy as np
 import pytest
 from PIL import Image
 
+from kasm_recd.guacamole.display import Display
+from kasm_recd.guacamole.instructions import Instruction, read
 from tests.fixtures_player import Job
 from tests.splitting import Segment, split, syncs
 
@@ -56,7 +61,7 @@ def _differing(one: Path, other: Path, shots: tuple[Shot, Shot]) -> int:
 class Comparison:
     """A recording, whole and split, and the timestamps at which each segment is looked at."""
 
-    name: str
+    whole: Path
     first: int
     segments: list[Segment]
     looked_at: list[list[int]]
@@ -74,7 +79,7 @@ def _prepared(whole: Path, folder: Path) -> tuple[Comparison, list[Job]]:
     timestamps = [stamp for _, stamp in syncs(whole.read_bytes())]
     segments, sure = split(whole, folder), _sure(timestamps)
     looked_at = [_looked_at(segment, sure) for segment in segments]
-    compared = Comparison(whole.name, timestamps[0], segments, looked_at, folder)
+    compared = Comparison(whole, timestamps[0], segments, looked_at, folder)
     jobs = [_job(whole, timestamps[0], compared.everywhere, folder / "whole")]
     for number, (segment, stamps) in enumerate(zip(segments, looked_at, strict=True)):
         pictures = folder / f"pictures-{number}"
@@ -98,9 +103,26 @@ def _total(compared: Comparison, jobs: list[Job], shots: list[list[Shot]]) -> in
             differing = _differing(one, job.pictures / f"{position}.png", (wanted[stamp], shot))
             print(f"{job.recording.name} at {position} ms: {differing} pixels differ")
             total += differing
-    sizes = [segment.preamble for segment in compared.segments]
-    print(f"{compared.name}: {len(wanted)} positions, {total} differing pixels, preambles {sizes}")
+    name, sizes = compared.whole.name, [segment.preamble for segment in compared.segments]
+    print(f"{name}: {len(wanted)} positions, {total} differing pixels, preambles {sizes}")
     return total
+
+
+def _levels(compared: Comparison) -> int:
+    """By how much, of 255, any pixel of our own display differs from the player's."""
+    display, worst, left = Display(), 0, set(compared.everywhere)
+    for found in read([compared.whole.read_bytes()]):
+        if not isinstance(found, Instruction):
+            continue
+        display.apply(found)
+        if found.opcode == "sync" and (stamp := int(found.args[0])) in left:
+            left.remove(stamp)
+            with Image.open(compared.folder / "whole" / f"{stamp - compared.first}.png") as image:
+                shown = np.asarray(image.convert("RGB")).astype(int)
+            worst = max(worst, int(np.abs(shown - display.picture(pointer=False)).max()))
+    assert not left
+    assert display.damage == []
+    return worst
 
 
 @pytest.mark.slow
@@ -114,3 +136,6 @@ def test_the_player_shows_segments_as_it_shows_the_whole(
     for compared, jobs in prepared:
         assert len(compared.segments) > 1
         assert _total(compared, jobs, [next(shots) for _ in jobs]) == 0
+        levels = _levels(compared)
+        print(f"{compared.whole.name}: our display differs by at most {levels} levels")
+        assert levels == 0
