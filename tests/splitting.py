@@ -11,7 +11,7 @@ from kasm_recd.workers.replay import replay
 if TYPE_CHECKING:
     from pathlib import Path
 
-#: Segments have so many bytes, or a third of a recording that is shorter than three of them.
+#: Segments have so many bytes, or half of a recording that is shorter than two of them.
 SEGMENT_BYTES: Final = 2_000_000
 
 
@@ -32,7 +32,7 @@ def syncs(data: bytes) -> list[tuple[int, int]]:
 
 def _ends(found: list[tuple[int, int]], size: int) -> list[int]:
     """Where bodies end: after the last ``sync`` that fits."""
-    longest, ends = min(SEGMENT_BYTES, size // 3), [0]
+    longest, ends = min(SEGMENT_BYTES, size // 2), [0]
     for before, (end, _) in zip([(0, 0), *found], found, strict=False):
         if end - ends[-1] > longest and before[0] > ends[-1]:
             ends.append(before[0])

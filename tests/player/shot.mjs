@@ -13,7 +13,7 @@ import http from 'node:http';
 import path from 'node:path';
 
 // Some malformed recordings stop the player without a word.
-const LIMIT_MS = 50_000;
+const LIMIT_MS = 80_000;
 
 const [executablePath, profile] = process.argv.slice(2);
 const jobs = JSON.parse(readFileSync(0, 'utf8'));
