@@ -155,7 +155,7 @@ class Desk:
         found = await asyncio.to_thread(measure, settings, recorder.encoders, live)
         if recorder is not self._recorder:
             return
-        ledger.drop(settled, time.monotonic())
+        ledger.drop(settled, found.facts.at)
         self._measured = found.facts
         for room in found.facts.rooms:
             forecast = self._forecasts.setdefault(room.folder, Forecast())
@@ -180,7 +180,7 @@ class Desk:
                 need.room.folder: f"{need.room.available} bytes free, "
                 f"{need.room.used_fraction:.0%} used, {need.bytes} may be needed by "
                 f"{need.sessions} sessions"
-                for need in self.judge.ledger.needs(facts, now)
+                for need in self.judge.ledger.needs(facts)
             },
             "disk_full_in_s": self.forecast_s(),
             **(self._recorder.figures() if self._recorder else {}),
@@ -217,9 +217,9 @@ class Desk:
         """Takes a promise back; raises JournalCorrupt, DiskFull."""
         await self._guard().disallow(session.id)
 
-    def again(self, session_id: int) -> None:
-        """The promise was told once more: its recording has time anew."""
-        self._guard().again(session_id)
+    def again(self, session_id: int) -> bool:
+        """Gives a promised recording time anew; false where it has appeared."""
+        return self._guard().again(session_id)
 
     def _guard(self) -> Guard:
         if self._recorder is None:

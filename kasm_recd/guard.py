@@ -122,10 +122,12 @@ class Guard:
         self._due[admitted.id] = self._monotonic() + self._patience_s
         return admitted
 
-    def again(self, session_id: int) -> None:
-        """The session was allowed once more before its recording appeared: it has time anew."""
-        if session_id in self._due:
-            self._due[session_id] = self._monotonic() + self._patience_s
+    def again(self, session_id: int) -> bool:
+        """The session is allowed once more: its recording has time anew; false: it appeared."""
+        if session_id not in self._due:
+            return False
+        self._due[session_id] = self._monotonic() + self._patience_s
+        return True
 
     async def disallow(self, session_id: int) -> None:
         """The allow was never told: nothing is waited for; raises as the journal's verbs do."""

@@ -14,12 +14,12 @@ import aiohttp
 import pytest
 import structlog
 
-from kasm_recd.admission import AdmissionServer, Allowed, Facts, Judge, Room, listen
+from kasm_recd.admission import AdmissionServer, Allowed, Facts, Judge, Peer, Room, listen
 from kasm_recd.admission.rate import Rate
 from kasm_recd.errors import DiskFull, JournalCorrupt, NameInUse
 
 if TYPE_CHECKING:
-    from collections.abc import AsyncIterator, Mapping
+    from collections.abc import AsyncIterator, Callable, Mapping
     from pathlib import Path
 
     from kasm_recd.metrics import Gauges
@@ -44,9 +44,12 @@ class Daemon:
     """What the daemon hands in: facts, a journal in memory, figures, the drain switch."""
 
     path: Path
+    server: AdmissionServer = field(init=False)
     changes: dict[str, Any] = field(default_factory=dict)
     sessions: dict[str, Session] = field(default_factory=dict)
     taken_back: list[str] = field(default_factory=list)
+    appeared: bool = False
+    bookings: int = 0
     told_again: list[int] = field(default_factory=list)
     draining: bool = False
     trouble: Exception | None = None
@@ -65,6 +68,7 @@ class Daemon:
         return replace(good_facts(), draining=self.draining, **self.changes)
 
     async def book(self, session: Session) -> Session:
+        self.bookings += 1
         self.booking.set()
         await self.may_book.wait()
         if self.trouble:
@@ -77,8 +81,9 @@ class Daemon:
     async def unbook(self, session: Session) -> None:
         self.taken_back.append(session.kasm_id)
 
-    def again(self, session_id: int) -> None:
+    def again(self, session_id: int) -> bool:
         self.told_again.append(session_id)
+        return not self.appeared
 
     def gauges(self) -> Gauges:
         return {}
@@ -116,11 +121,19 @@ async def daemon(tmp_path: Path) -> AsyncIterator[Daemon]:
     daemon = Daemon(tmp_path / "admission.sock")
     daemon.may_book.set()
     daemon.is_ready.set()
-    server = serve(daemon)
+    server = daemon.server = serve(daemon)
     await server.start()
     yield daemon
     await server.close()
     assert not daemon.path.exists()
+
+
+async def until(condition: Callable[[], bool]) -> None:
+    async with asyncio.timeout(20):
+        while True:
+            if condition():
+                return
+            await asyncio.sleep(0.001)
 
 
 def serve(daemon: Daemon) -> AdmissionServer:
@@ -169,6 +182,114 @@ async def test_a_repeated_kasm_id_gets_the_same_name(daemon: Daemon) -> None:
     _, first = await daemon.admit()
     _, second = await daemon.admit(recording_name="another")
     assert first == second
+
+
+async def test_a_repeat_is_told_from_its_booking_while_it_is_pending(daemon: Daemon) -> None:
+    _, first = await daemon.admit()
+    daemon.trouble = OSError("the journal is not asked")
+    daemon.changes = {"recording_room": replace(ROOM, available=0)}
+    assert await daemon.admit() == (200, first)
+    assert daemon.told_again == [0]
+    daemon.draining = True
+    assert (await daemon.admit())[1]["reason"] == "draining"
+
+
+async def test_once_its_recording_appeared_a_session_is_judged_anew(daemon: Daemon) -> None:
+    await daemon.admit()
+    daemon.appeared = True
+    assert (await daemon.admit())[0] == 200
+    daemon.changes = {"recording_room": replace(ROOM, available=0)}
+    assert (await daemon.admit())[1]["reason"] == "disk_free_low"
+
+
+async def test_those_who_ask_for_one_session_at_once_get_one_answer(daemon: Daemon) -> None:
+    daemon.may_book.clear()
+    asking = [asyncio.create_task(daemon.admit()) for _ in range(5)]
+    await asyncio.wait_for(daemon.booking.wait(), 10)
+    daemon.may_book.set()
+    answers = await asyncio.gather(*asking)
+    assert [answer for answer in answers if answer != answers[0]] == []
+    assert daemon.bookings == 1
+
+
+async def test_new_settings_meanwhile_mean_a_new_judgement(daemon: Daemon) -> None:
+    daemon.may_book.clear()
+    asking = asyncio.create_task(daemon.admit())
+    await asyncio.wait_for(daemon.booking.wait(), 10)
+    daemon.judge = Judge(60.0)
+    daemon.changes = {"min_free": 10**15}
+    daemon.may_book.set()
+    assert (await asyncio.wait_for(asking, 10))[1]["reason"] == "disk_free_low"
+
+
+async def test_questions_wait_for_the_first_facts(daemon: Daemon) -> None:
+    daemon.is_ready.clear()
+    daemon.draining = True
+    asking = asyncio.create_task(daemon.admit())
+    assert (await daemon.ask("/v1/health", method="GET"))[0] == 503
+    assert (await daemon.admit(kasm_id="k2", record_sessions=False))[0] == 200
+    assert not asking.done()
+    daemon.draining = False
+    daemon.is_ready.set()
+    assert (await asking)[0] == 200
+
+
+async def test_what_became_of_a_session_is_told(daemon: Daemon) -> None:
+    await daemon.admit(kasm_id="k/1")
+    assert await daemon.ask("/v1/sessions/k%2F1", method="GET") == (
+        200,
+        {"kasm_id": "k/1", "state": "pending"},
+    )
+    status, answer = await daemon.ask("/v1/sessions/k2", method="GET")
+    assert (status, answer["error"]) == (404, "unknown_session")
+
+
+async def test_a_user_who_may_not_ask_is_refused_everywhere(daemon: Daemon) -> None:
+    class Nobody(Allowed):
+        def admits(self, peer: Peer) -> bool:
+            return peer.uid != os.getuid()
+
+    daemon.allowed = Nobody()
+    for target, method in [("/v1/admission", "POST"), ("/v1/health", "GET"), ("/metrics", "GET")]:
+        status, answer = await daemon.ask(target, {"kasm_id": "k1"}, method=method)
+        assert (status, answer["reason"]) == (403, "peer_not_allowed")
+    assert answer["uid"] == os.getuid()
+
+
+async def test_whoever_asks_too_often_is_refused_for_that(daemon: Daemon) -> None:
+    daemon.rate = Rate(1)
+    answers = [await daemon.admit() for _ in range(6)]
+    assert [status for status, _ in answers[:4]] == [200] * 4
+    assert {status for status, _ in answers[4:]} <= {200, 429}
+    refused = [answer for status, answer in answers if status == 429]
+    assert refused[0]["reason"] == "rate_limited"
+
+
+async def test_a_stop_accepts_nobody_and_answers_everybody_accepted(daemon: Daemon) -> None:
+    """Three who came before it: in the journal's hands, half said, and not a word said yet."""
+    daemon.may_book.clear()
+    waiting = asyncio.create_task(daemon.admit())
+    await asyncio.wait_for(daemon.booking.wait(), 10)
+    half, silent = [await asyncio.open_unix_connection(str(daemon.path)) for _ in range(2)]
+    body = json.dumps({"kasm_id": "k9", "record_sessions": False}).encode()
+    request = b"POST /v1/admission HTTP/1.1\r\nHost: x\r\nContent-Length: %d\r\n\r\n" % len(body)
+    half[1].write(request[:30])
+    await until(lambda: len(daemon.server.heard_nothing()) == 3)
+    stopping = asyncio.create_task(daemon.server.stop())
+    await until(lambda: daemon.server.is_stopping)
+    with pytest.raises(OSError, match=r"refused|No such file"):
+        await asyncio.open_unix_connection(str(daemon.path))
+    half[1].write(request[30:] + body)
+    silent[1].write(request + body)
+    for reader, writer in (half, silent):
+        answer = await asyncio.wait_for(reader.read(), 10)
+        assert answer.startswith(b"HTTP/1.1 200")
+        assert b"Connection: close" in answer
+        writer.close()
+    assert not stopping.done(), "the journal is not let go while somebody waits for it"
+    daemon.may_book.set()
+    assert (await waiting)[0] == 200
+    await asyncio.wait_for(stopping, 10)
 
 
 async def test_every_session_gets_a_name_of_its_own(daemon: Daemon) -> None:

@@ -70,16 +70,17 @@ class Office(Protocol):
         """Takes the promise back; raises as :meth:`book`."""
         ...
 
-    def again(self, session_id: int) -> None:
-        """The session was told so once more: its recording has time anew."""
+    def again(self, session_id: int) -> bool:
+        """Gives the recording of a session time anew; false where it has appeared."""
         ...
 
 
 class Clerk:
-    """Answers one question at a time to any number of brokers."""
+    """Answers any number of brokers; those who ask for the same session at once wait together."""
 
     def __init__(self, office: Office) -> None:
         self._office = office
+        self._flights: dict[str, asyncio.Task[Answer | None]] = {}
 
     async def answer(self, asked: AdmissionRequest) -> Answer:
         """Decides; an allow for a session to be recorded is durable when this returns."""
@@ -87,16 +88,29 @@ class Clerk:
             return Answer(ALLOW)
         if asked.staged:
             return Answer(STAGED)
-        await self._office.ready()
+        while True:
+            await self._office.ready()
+            found = self._flights.get(asked.kasm_id) or self._start(asked)
+            answer = found if isinstance(found, Answer) else await asyncio.shield(found)
+            if answer is not None:
+                return answer
+
+    def _start(self, asked: AdmissionRequest) -> Answer | asyncio.Task[Answer | None]:
+        """The answer, or the promise on its way to the journal."""
         judge, facts = self._office.judge, self._office.facts()
         now = time.monotonic()
-        if known := judge.again(asked.kasm_id, facts, now):
-            self._office.again(known.session_id)
+        known = judge.again(asked.kasm_id, facts, now)
+        if known and self._office.again(known.session_id):
             return Answer(ALLOW, Place(facts.recording_dir, known.recording_name), repeated=True)
         decision = judge.judge(asked.kasm_id, facts, now)
-        return await self._promise(asked, judge) if decision.allow else Answer(decision)
+        if not decision.allow:
+            return Answer(decision)
+        flight = asyncio.create_task(self._promise(asked, judge))
+        self._flights[asked.kasm_id] = flight
+        flight.add_done_callback(lambda _: self._flights.pop(asked.kasm_id))
+        return flight
 
-    async def _promise(self, asked: AdmissionRequest, judge: Judge) -> Answer:
+    async def _promise(self, asked: AdmissionRequest, judge: Judge) -> Answer | None:
         """Makes durable what was booked; what certainly was not is taken back."""
         office = self._office
         session = asked.session(token=secrets.token_hex(4), at=time.time())
@@ -115,11 +129,11 @@ class Clerk:
         judge.ledger.release(asked.kasm_id)
         return Answer(refusal)
 
-    async def _tell(self, asked: AdmissionRequest, booked: Session, judge: Judge) -> Answer:
-        """The write took its time: what is said must hold now."""
+    async def _tell(self, asked: AdmissionRequest, booked: Session, judge: Judge) -> Answer | None:
+        """The write took its time: what is said must hold now. None: it is to be asked anew."""
         office = self._office
         if judge is not office.judge:  # new settings came, and with them new judgement
-            return await self.answer(asked)
+            return None
         facts = office.facts()
         decision = judge.keep(booked, facts, time.monotonic())
         if decision.allow:

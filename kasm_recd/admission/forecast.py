@@ -41,8 +41,11 @@ class Forecast:
 
     def learn(self, look: Look) -> None:
         """Takes one more look; one that is not later than the last is passed over."""
-        last, self._last = self._last, look
-        if last is None or look.at <= last.at:
+        last = self._last
+        if last is not None and look.at <= last.at:
+            return
+        self._last = look
+        if last is None:
             return
         elapsed = look.at - last.at
         grown = sum(max(0, size - last.sizes.get(key, 0)) for key, size in look.sizes.items())

@@ -46,10 +46,15 @@ class Judge:
         return renewed
 
     def judge(self, kasm_id: str, facts: Facts, now: float) -> Decision:
-        """Decides anew, and books when it allows: confirm it or take it back."""
+        """Decides anew, and books when it allows: keep it or take it back.
+
+        One that is on its way to the journal is not judged twice. One of which the recording has
+        appeared is: room is held for both until the first is measured.
+        """
         refusal = objection(facts, now)
-        if refusal is None and not self.ledger.pending(kasm_id, now):
-            refusal = self._gate.judge(facts, self.ledger.needs(facts, now, asking=kasm_id))
+        booking = self.ledger.pending(kasm_id, now)
+        if refusal is None and (booking is None or booking.durable):
+            refusal = self._gate.judge(facts, self.ledger.needs(facts, more=1))
             if refusal is None:
                 self.ledger.book(kasm_id, now + self._hold_s)
         return refusal or ALLOW
@@ -60,7 +65,8 @@ class Judge:
         Without the gate's margin: the gate was open when it was booked.
         """
         refusal = objection(facts, now)
-        for need in self.ledger.needs(facts, now, asking=session.kasm_id):
+        more = 0 if self.ledger.pending(session.kasm_id, now) else 1
+        for need in self.ledger.needs(facts, more=more):
             refusal = refusal or shortage(facts, need)
         if refusal is None:
             lapses_at = now + self._hold_s
@@ -71,8 +77,8 @@ class Judge:
 
     def look(self, facts: Facts, now: float) -> Decision:
         """Whether one more session would be allowed; changes nothing."""
-        return objection(facts, now) or self.shortage(facts, now) or ALLOW
+        return objection(facts, now) or self.shortage(facts) or ALLOW
 
-    def shortage(self, facts: Facts, now: float) -> Decision | None:
+    def shortage(self, facts: Facts) -> Decision | None:
         """The room that one more session would lack; changes nothing."""
-        return self._gate.look(facts, self.ledger.needs(facts, now, asking="\0one more"))
+        return self._gate.look(facts, self.ledger.needs(facts, more=1))

@@ -45,6 +45,8 @@ class Ledger:
 
     def __init__(self, bookings: Iterable[Booking] = ()) -> None:
         self._bookings = {booking.kasm_id: booking for booking in bookings}
+        #: Those whose recording appeared and was not measured yet; a new one took their place.
+        self._leaving: list[Booking] = []
 
     def pending(self, kasm_id: str, now: float) -> Booking | None:
         """The booking of a session that has not lapsed."""
@@ -52,7 +54,10 @@ class Ledger:
         return booking if booking is not None and now < booking.lapses_at else None
 
     def book(self, kasm_id: str, lapses_at: float) -> Booking:
-        """Holds room for a session, from now on."""
+        """Holds room for a recording to come, from now on, besides one that has appeared."""
+        before = self._bookings.get(kasm_id)
+        if before is not None and before.durable:
+            self._leaving.append(before)
         booking = self._bookings[kasm_id] = Booking(kasm_id, lapses_at)
         return booking
 
@@ -69,37 +74,38 @@ class Ledger:
         return True
 
     def settled(self, pending: Iterable[str]) -> tuple[Booking, ...]:
-        """Durable bookings that the journal does not know as pending any more."""
+        """Bookings that the journal had and does not know as pending any more."""
         still = set(pending)
-        return tuple(b for b in self._bookings.values() if b.durable and b.kasm_id not in still)
+        gone = (b for b in self._bookings.values() if b.durable and b.kasm_id not in still)
+        return (*gone, *self._leaving)
 
-    def drop(self, bookings: Iterable[Booking], now: float) -> None:
-        """Ends ``bookings``, unless they were made anew since, and all that have lapsed."""
-        for booking in bookings:
-            if self._bookings.get(booking.kasm_id) is booking:
-                del self._bookings[booking.kasm_id]
-        for booking in [b for b in self._bookings.values() if now >= b.lapses_at]:
-            del self._bookings[booking.kasm_id]
+    def drop(self, bookings: Iterable[Booking], measured_at: float) -> None:
+        """Ends ``bookings``, unless they were made anew since, and all that lapsed by then."""
+        over = {id(booking) for booking in bookings}
+        self._leaving = [
+            b for b in self._leaving if id(b) not in over and measured_at < b.lapses_at
+        ]
+        self._bookings = {
+            name: b
+            for name, b in self._bookings.items()
+            if id(b) not in over and measured_at < b.lapses_at
+        }
 
-    def needs(self, facts: Facts, now: float, *, asking: str = "") -> Iterator[Need]:
-        """What sessions may still take of each file system, with one for ``asking`` (empty: none).
+    def needs(self, facts: Facts, *, more: int = 0) -> Iterator[Need]:
+        """What sessions, and ``more`` beside them, may still take of each file system.
 
-        A live session needs its reserve less what its uncut bytes take already, on the recordings'
-        file system; on the spool's, where that is another one, they have taken nothing yet. One
-        that asks or is booked has a recording to come: it needs all of it.
+        A recording to come needs its whole reserve; one that appeared in the last moment of its
+        booking too, until facts know of it. A live session needs what its uncut bytes lack
+        of that, on the recordings' file system; on the spool's, where that is another one, they
+        have taken nothing yet.
         """
-        awaited = {b.kasm_id for b in self._bookings.values() if now < b.lapses_at}
-        if asking:
-            awaited.add(asking)
-        live = {name: size for name, size in facts.live.items() if name not in awaited}
-        whole = facts.reserve * len(awaited)
-        sessions = len(awaited) + len(live)
+        booked = (*self._bookings.values(), *self._leaving)
+        awaited = sum(facts.at < booking.lapses_at for booking in booked) + more
+        live = facts.live.values()
         for room in facts.rooms:
-            if room is facts.recording_room:
-                rest = sum(max(0, facts.reserve - size) for size in live.values())
-            else:
-                rest = facts.reserve * len(live)
-            yield Need(room, sessions, whole + rest)
+            taken = live if room is facts.recording_room else (0,) * len(live)
+            rest = sum(max(0, facts.reserve - size) for size in taken)
+            yield Need(room, awaited + len(live), facts.reserve * awaited + rest)
 
     def __len__(self) -> int:
         return len(self._bookings)

@@ -24,5 +24,6 @@ class Rate:
         left = min(most, left + (now - at) * self.per_second)
         if uid not in self._buckets and len(self._buckets) >= USERS:
             self._buckets.pop(next(iter(self._buckets)))
-        self._buckets[uid] = (max(0.0, left - 1), now)
-        return left >= 1
+        may = left >= 1
+        self._buckets[uid] = (left - may, now)
+        return may

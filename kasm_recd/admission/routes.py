@@ -172,7 +172,7 @@ class Routes:
 
     async def _answer_health(self, _request: web.Request) -> web.Response:
         facts, now, judge = self._desk.facts(), time.monotonic(), self._desk.judge
-        room = judge.shortage(facts, now)
+        room = judge.shortage(facts)
         against = objection(facts, now) or room
         content = {
             "status": "refusing" if against else "ok",

@@ -54,7 +54,7 @@ class AdmissionServer:
             application, access_log=None, shutdown_timeout=SHUTDOWN_S, keepalive_timeout=IDLE_S
         )
         self._accepting: asyncio.Server | None = None
-        self._stopping = False
+        self.is_stopping = False  # nobody is accepted any more
         self._fresh: set[Any] = set()  # connections of which no request has come yet
 
     async def start(self) -> None:
@@ -72,14 +72,14 @@ class AdmissionServer:
         """
         if self._accepting is None:
             return
-        self._stopping = True
+        self.is_stopping = True
         self._accepting.close()
         self._accepting = None
         await asyncio.sleep(0)  # what was accepted last gets its protocol now
         deadline = asyncio.get_running_loop().time() + SETTLE_S
         await asyncio.sleep(SETTLE_POLL_S)
         # Nobody tells of a connection that its peer gave up, so it is looked at, not waited for.
-        while self._unheard() and asyncio.get_running_loop().time() < deadline:  # noqa: ASYNC110
+        while self.heard_nothing() and asyncio.get_running_loop().time() < deadline:  # noqa: ASYNC110
             await asyncio.sleep(SETTLE_POLL_S)
         await self._runner.cleanup()
 
@@ -97,12 +97,14 @@ class AdmissionServer:
         self._fresh.add(protocol)
         return protocol
 
-    def _unheard(self) -> set[Any]:
+    def heard_nothing(self) -> set[Any]:
+        """Connections that have not had an answer yet."""
         server = self._runner.server
         return self._fresh.intersection(server.connections if server else ())
 
     async def _prepare(self, request: web.Request, response: web.StreamResponse) -> None:
         """Notes that this connection was heard; while stopping it is the last answer on it."""
         self._fresh.discard(request.protocol)
-        if self._stopping:
+        if self.is_stopping:
+            response.headers["Connection"] = "close"
             response.force_close()
