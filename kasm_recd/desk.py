@@ -48,7 +48,7 @@ if TYPE_CHECKING:
 log = get_logger(__name__)
 
 MEASURE_S: Final = 1.0
-READY_S: Final = 2.5  # how long a question waits for the first facts
+READY_S: Final = 5.0  # how long a question waits for the first facts
 UNKNOWN: Final = Facts(
     at=-math.inf,
     recording_dir="",

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import json
+import re
 import socket
 import threading
 from typing import TYPE_CHECKING, Any
@@ -27,6 +28,18 @@ def http(content: Any, status: int = 200) -> bytes:
     return head.encode() + body
 
 
+def whole_request(connection: socket.socket) -> bytes:
+    """What is asked, or b"" of one who hung up; to close with a part unread would reset."""
+    request = b""
+    while piece := connection.recv(65536):
+        request += piece
+        head, end, body = request.partition(b"\r\n\r\n")
+        length = re.search(rb"content-length: (\d+)", head, re.IGNORECASE)
+        if end and len(body) >= (int(length[1]) if length else 0):
+            return request
+    return b""
+
+
 @contextlib.contextmanager
 def answering(path: Path, answers: Sequence[bytes | None]) -> Iterator[list[bytes]]:
     """Gives one answer to each connection in turn (None: hangs up); what was asked."""
@@ -37,7 +50,7 @@ def answering(path: Path, answers: Sequence[bytes | None]) -> Iterator[list[byte
             connection, _ = listening.accept()
             with connection:
                 if answer is not None:
-                    asked.append(connection.recv(65536))
+                    asked.append(whole_request(connection))
                     connection.sendall(answer)
 
     with socket.socket(socket.AF_UNIX) as listening:
@@ -136,7 +149,7 @@ def test_a_full_queue_is_tried_again_until_there_is_room(path: Path) -> None:
         while not found:
             connection, _ = busy.accept()
             with connection, contextlib.suppress(OSError):
-                if connection.recv(65536):
+                if whole_request(connection):
                     connection.sendall(http(ALLOW))
                     asking.join(30)
     assert found[0].allow

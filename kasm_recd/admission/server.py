@@ -28,7 +28,7 @@ if TYPE_CHECKING:
     from kasm_recd.admission.listener import Listener
 
 SHUTDOWN_S: Final = 1.0  # for answers under way when the server stops
-SETTLE_S: Final = 2.0  # for requests of connections that were accepted just before
+SETTLE_S: Final = 4.0  # for requests of connections that were accepted just before
 SETTLE_POLL_S: Final = 0.005
 IDLE_S: Final = 15.0  # a connection may be silent, or take for a request's head
 FRESH: Final = 512  # tracked connections before those that are gone are forgotten
