@@ -7,7 +7,7 @@ import json
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from bench import clips, live, roll
+from bench import admission, clips, live, roll
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -16,6 +16,7 @@ BENCHMARKS: dict[str, Callable[[], dict[str, Any]]] = {
     "live": live.run,
     "clips": clips.run,
     "roll": roll.run,
+    "admission": admission.run,
 }
 
 

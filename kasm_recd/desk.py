@@ -68,7 +68,8 @@ class Desk:
         self._exposed = MetricsSite(self.gauges)
         self._settings: Settings | None = None
         self._recorder: Recorder | None = None
-        self._measured = UNKNOWN
+        self._measured = self._facts = UNKNOWN
+        self._found: tuple[object, ...] = ()  # what the facts were made of
         self._measure_now = asyncio.Event()
         self._known = asyncio.Event()  # what is known, is known: no use in waiting
         self._draining = False
@@ -128,13 +129,24 @@ class Desk:
 
     def facts(self) -> Facts:
         """What is known now."""
-        return replace(
+        found = (
             self._measured,
-            settings_error=self.settings_error,
-            journal_error=self._journal_error,
-            unrecorded_error=self._recorder.guard.error() if self._recorder else None,
-            draining=self._draining,
+            self.settings_error,
+            self._journal_error,
+            self._recorder.guard.error() if self._recorder else None,
+            self._draining,
         )
+        if found != self._found:
+            measured, settings_error, journal_error, unrecorded_error, draining = found
+            self._facts = replace(
+                measured,
+                settings_error=settings_error,
+                journal_error=journal_error,
+                unrecorded_error=unrecorded_error,
+                draining=draining,
+            )
+            self._found = found
+        return self._facts
 
     async def look(self) -> NoReturn:
         """Measures once a second, and at once for a new recorder, until cancelled."""
@@ -151,7 +163,7 @@ class Desk:
     async def _measure(self, settings: Settings, recorder: Recorder) -> None:
         """The journal is read first: a booking ends only for a recording that is measured then."""
         ledger, live = self.judge.ledger, recorder.journal.live()
-        settled = ledger.settled(promise.kasm_id for promise in recorder.journal.promises())
+        settled = ledger.settled(recorder.guard.awaits)
         found = await asyncio.to_thread(measure, settings, recorder.encoders, live)
         if recorder is not self._recorder:
             return

@@ -81,6 +81,7 @@ class Guard:
         self._sound = sound
         self._now = now
         self._monotonic = monotonic
+        self._begun = False
         self._due: dict[int, float] = {}  # session -> when its recording must be there, monotonic
         self._live: dict[int, Live] = {}
         self._stalls = Stalls()
@@ -112,6 +113,7 @@ class Guard:
             else:
                 await self._journal.end_watch(watch.session_id)
                 log.info("session.watch_lapsed", allowed_at=watch.allowed_at)
+        self._begun = True
         for breach in self._journal.breaches(only_open=True):
             if breach.told_at is None:
                 self._sound(breach)
@@ -121,6 +123,10 @@ class Guard:
         admitted = await self._journal.allow(session, boot_id=self._boot_id)
         self._due[admitted.id] = self._monotonic() + self._patience_s
         return admitted
+
+    def awaits(self, session_id: int) -> bool:
+        """Whether a session's recording may still be to come; not known before the beginning."""
+        return not self._begun or session_id in self._due
 
     def again(self, session_id: int) -> bool:
         """The session is allowed once more: its recording has time anew; false: it appeared."""
@@ -165,7 +171,8 @@ class Guard:
             if each.recording is not None and _is_live(each)
         }
         began = scan.at - scan.clock.offset_s
-        for watch in self._journal.watches() if self._due else ():
+        overdue = any(due < began for due in self._due.values())
+        for watch in self._journal.watches() if overdue else ():
             if self._due.get(watch.session_id, began) < began:
                 del self._due[watch.session_id]
                 await self._judge(watch)

@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import socket
 from dataclasses import replace
+from typing import TYPE_CHECKING
 
 import pytest
 
@@ -13,6 +14,9 @@ from kasm_recd.admission.gate import INODES_EACH, Need, shortage
 from kasm_recd.admission.ledger import Ledger
 from kasm_recd.admission.peers import peer_of
 from kasm_recd.admission.rate import BURST_S, Rate
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
 
 NOW = 1000.0
 MB = 10**6
@@ -27,6 +31,10 @@ FACTS = Facts(
     disk_limit=0.9,
     reserve=100 * MB,
 )
+
+
+def awaiting(*session_ids: int) -> Callable[[int], bool]:
+    return lambda session_id: session_id in session_ids
 
 
 def needed(ledger: Ledger, facts: Facts, *, more: int = 0) -> dict[str, int]:
@@ -58,7 +66,7 @@ def test_a_recording_that_appeared_keeps_its_room_until_it_is_measured() -> None
     judge = Judge(60.0, [Booking("k1", NOW + 9, "rec")])
     assert judge.judge("k1", FACTS, NOW).allow
     assert needed(judge.ledger, FACTS)["/rec"] == 200 * MB
-    judge.ledger.drop(judge.ledger.settled([]), NOW)
+    judge.ledger.drop(judge.ledger.settled(awaiting()), NOW)
     assert needed(judge.ledger, FACTS)["/rec"] == 100 * MB
 
 
@@ -73,10 +81,10 @@ def test_a_booking_ends_when_it_lapses() -> None:
 
 
 def test_a_booking_that_the_journal_has_ends_when_its_recording_appeared() -> None:
-    ledger = Ledger([Booking("k1", NOW + 9, "rec")])
+    ledger = Ledger([Booking("k1", NOW + 9, "rec", 1)])
     ledger.book("k2", NOW + 9)
-    assert ledger.settled(["k1"]) == ()
-    (gone,) = ledger.settled([])
+    assert ledger.settled(awaiting(1)) == ()
+    (gone,) = ledger.settled(awaiting())
     assert gone.kasm_id == "k1", "k2 is on its way to the journal still"
     ledger.drop([gone], NOW)
     assert [ledger.pending(each, NOW) is None for each in ("k1", "k2")] == [True, False]
@@ -84,7 +92,7 @@ def test_a_booking_that_the_journal_has_ends_when_its_recording_appeared() -> No
 
 def test_a_booking_made_anew_meanwhile_does_not_end_with_the_old_one() -> None:
     ledger = Ledger([Booking("k1", NOW + 9, "rec")])
-    settled = ledger.settled([])
+    settled = ledger.settled(awaiting())
     ledger.confirm(Booking("k1", NOW + 20, "rec"))
     ledger.drop(settled, NOW)
     assert ledger.pending("k1", NOW)

@@ -88,7 +88,7 @@ class World:
         self.told[name] = self.now + self.hold_s
 
     def begin_look(self) -> None:
-        settled = self.judge.ledger.settled(self.promises)
+        settled = self.judge.ledger.settled(lambda session_id: chr(session_id) in self.promises)
         self.look = (settled, dict(self.live), self.now)
 
     def end_look(self) -> None:

@@ -16,7 +16,7 @@ from typing import TYPE_CHECKING
 from kasm_recd.admission.gate import Need
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Iterator
+    from collections.abc import Callable, Iterable, Iterator
 
     from kasm_recd.admission.verdict import Facts
 
@@ -47,6 +47,7 @@ class Ledger:
         self._bookings = {booking.kasm_id: booking for booking in bookings}
         #: Those whose recording appeared and was not measured yet; a new one took their place.
         self._leaving: list[Booking] = []
+        self._counted: tuple[float, int] | None = None
 
     def pending(self, kasm_id: str, now: float) -> Booking | None:
         """The booking of a session that has not lapsed."""
@@ -58,11 +59,18 @@ class Ledger:
         before = self._bookings.get(kasm_id)
         if before is not None and before.durable:
             self._leaving.append(before)
+        if self._counted and before is None and self._counted[0] < lapses_at:
+            self._counted = (self._counted[0], self._counted[1] + 1)
+        else:
+            self._counted = None
         booking = self._bookings[kasm_id] = Booking(kasm_id, lapses_at)
         return booking
 
     def confirm(self, booking: Booking) -> None:
         """The journal has the session's booking, or it was told again: it holds anew."""
+        before, counted = self._bookings.get(booking.kasm_id), self._counted
+        if before is None or (counted and before.lapses_at <= counted[0] < booking.lapses_at):
+            self._counted = None
         self._bookings[booking.kasm_id] = booking
 
     def release(self, kasm_id: str) -> bool:
@@ -71,17 +79,19 @@ class Ledger:
         if booking is None or booking.durable:
             return False
         del self._bookings[kasm_id]
+        self._counted = None
         return True
 
-    def settled(self, pending: Iterable[str]) -> tuple[Booking, ...]:
-        """Bookings that the journal had and does not know as pending any more."""
-        still = set(pending)
-        gone = (b for b in self._bookings.values() if b.durable and b.kasm_id not in still)
+    def settled(self, awaits: Callable[[int], bool]) -> tuple[Booking, ...]:
+        """Bookings of which the recording is not awaited any more, by the session's own id."""
+        booked = self._bookings.values()
+        gone = (b for b in booked if b.durable and not awaits(b.session_id))
         return (*gone, *self._leaving)
 
     def drop(self, bookings: Iterable[Booking], measured_at: float) -> None:
         """Ends ``bookings``, unless they were made anew since, and all that lapsed by then."""
         over = {id(booking) for booking in bookings}
+        self._counted = None
         self._leaving = [
             b for b in self._leaving if id(b) not in over and measured_at < b.lapses_at
         ]
@@ -99,13 +109,20 @@ class Ledger:
         of that, on the recordings' file system; on the spool's, where that is another one, they
         have taken nothing yet.
         """
-        booked = (*self._bookings.values(), *self._leaving)
-        awaited = sum(facts.at < booking.lapses_at for booking in booked) + more
-        live = facts.live.values()
+        awaited = self._awaited(facts.at) + more
+        sessions, whole = awaited + len(facts.live), facts.reserve * awaited
         for room in facts.rooms:
-            taken = live if room is facts.recording_room else (0,) * len(live)
-            rest = sum(max(0, facts.reserve - size) for size in taken)
-            yield Need(room, awaited + len(live), facts.reserve * awaited + rest)
+            here = room is facts.recording_room
+            rest = facts.rest if here else facts.reserve * len(facts.live)
+            yield Need(room, sessions, whole + rest)
+
+    def _awaited(self, measured_at: float) -> int:
+        """Bookings in force at ``measured_at``, counted anew unless only new ones came since."""
+        if self._counted is None or self._counted[0] != measured_at:
+            booked = (*self._bookings.values(), *self._leaving)
+            count = sum(measured_at < booking.lapses_at for booking in booked)
+            self._counted = (measured_at, count)
+        return self._counted[1]
 
     def __len__(self) -> int:
         return len(self._bookings)

@@ -70,6 +70,8 @@ class Facts:
     disk_limit: float
     reserve: int = 0  # bytes that one session may need at once
     live: Mapping[str, int] = field(default_factory=lambda: MappingProxyType({}))
+    #: What live sessions lack of their reserves on the recordings' file system, in all.
+    rest: int = field(init=False, default=0)
     settings_error: str | None = None
     journal_error: str | None = None
     recording_dir_error: str | None = None
@@ -77,6 +79,10 @@ class Facts:
     encoder_error: str | None = None
     unrecorded_error: str | None = None
     draining: bool = False
+
+    def __post_init__(self) -> None:
+        rest = sum(max(0, self.reserve - size) for size in self.live.values())
+        object.__setattr__(self, "rest", rest)
 
     @property
     def rooms(self) -> tuple[Room, ...]:
