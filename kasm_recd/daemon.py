@@ -33,6 +33,7 @@ log = get_logger(__name__)
 
 THREADS: Final = 128
 THREAD_NAME: Final = "kasm-recd-work"
+SWITCH_S: Final = 0.0005
 STOP_S: Final = 2.0  # for threads, once everything else has ended
 RESTART_S: Final = 2.0  # before a recorder that ran into trouble is made anew
 BEAT_S: Final = 2.0  # how often the watchdog is fed and the status line is brought up to date
@@ -48,6 +49,9 @@ def run(*, config: Path | None, socket: Path) -> int:
     """
     cage.hide_memory()
     logs.configure()
+    # The journal's thread takes the interpreter's lock some ten times for each commit, and would
+    # wait this long each time that the loop is busy.
+    sys.setswitchinterval(SWITCH_S)
     asyncio.run(_run(Daemon(config, socket)))
     return 0
 

@@ -6,7 +6,6 @@ nothing else runs, so that of any number that come at once each sees what the ot
 
 from __future__ import annotations
 
-from dataclasses import replace
 from typing import TYPE_CHECKING
 
 from kasm_recd.admission.gate import Gate, shortage
@@ -41,7 +40,7 @@ class Judge:
         booking = self.ledger.pending(kasm_id, now)
         if booking is None or not booking.durable or objection(facts, now):
             return None
-        renewed = replace(booking, lapses_at=now + self._hold_s)
+        renewed = Booking(kasm_id, now + self._hold_s, booking.recording_name, booking.session_id)
         self.ledger.confirm(renewed)
         return renewed
 

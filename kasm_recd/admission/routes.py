@@ -6,7 +6,6 @@ import asyncio
 import json
 import os
 import time
-from dataclasses import asdict
 from functools import cache
 from importlib import resources
 from typing import TYPE_CHECKING, Any, Final, Protocol
@@ -136,32 +135,44 @@ class Routes:
             log.info("admission.unknown_fields", kasm_id=asked.kasm_id, fields=names)
         answer = await self._clerk.answer(asked)
         self._note(asked, answer, request[PEER])
+        decision, place = answer.decision, answer.place
+        told = {"recording_path": place.recording_path, "recording_name": place.recording_name}
         if not asked.record_sessions:
-            return _answer(200, {"decision": "allow", **asdict(answer.place)})
+            return _answer(200, {"decision": "allow", **told})
         forecast = {"disk_full_in_s": self._desk.forecast_s()}
-        decision = answer.decision
         if decision.allow:
-            return _answer(200, {"decision": "allow", **asdict(answer.place), **forecast})
-        told = {"reason": decision.reason, "message": decision.message, **decision.figures}
-        return _answer(403, {"decision": "deny", **told, **forecast})
+            return _answer(200, {"decision": "allow", **told, **forecast})
+        why = {"reason": decision.reason, "message": decision.message, **decision.figures}
+        return _answer(403, {"decision": "deny", **why, **forecast})
 
     def _note(self, asked: AdmissionRequest, answer: Answer, peer: Peer) -> None:
         """Counts and logs; what was told before, or is not recorded, at debug: they may be many."""
-        about = {"kasm_id": asked.kasm_id, "peer": peer.log_context()}
-        decision = answer.decision
+        decision, place = answer.decision, answer.place
         if decision.reason is not None:
             _count("deny", decision.reason)
-            told = {"reason": decision.reason, "message": decision.message}
-            log.warning("admission.refused", **about, **told, **decision.figures)
+            why = {"reason": decision.reason, "message": decision.message, **decision.figures}
+            log.warning("admission.refused", kasm_id=asked.kasm_id, peer=peer.log_context(), **why)
         elif not asked.record_sessions:
             _count("unrecorded")
-            log.debug("admission.unrecorded", **about)
+            log.debug("admission.unrecorded", kasm_id=asked.kasm_id, peer=peer.log_context())
         elif answer.repeated:
             _count("repeat")
-            log.debug("admission.repeated", **about, **asdict(answer.place))
+            log.debug(
+                "admission.repeated",
+                kasm_id=asked.kasm_id,
+                peer=peer.log_context(),
+                recording_path=place.recording_path,
+                recording_name=place.recording_name,
+            )
         else:
             _count("allow")
-            log.info("admission.allowed", **about, **asdict(answer.place))
+            log.info(
+                "admission.allowed",
+                kasm_id=asked.kasm_id,
+                peer=peer.log_context(),
+                recording_path=place.recording_path,
+                recording_name=place.recording_name,
+            )
 
     async def _answer_session(self, request: web.Request) -> web.Response:
         found = self._desk.session(request.match_info["kasm_id"])
@@ -215,6 +226,8 @@ def _count(decision: str, reason: str = "") -> None:
 
 
 async def _body(request: web.Request) -> bytes:
+    if request.content.is_eof():  # as good as always: no deadline is needed
+        return await request.read()
     try:
         async with asyncio.timeout(READ_DEADLINE_S):
             return await request.read()
