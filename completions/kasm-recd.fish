@@ -20,7 +20,7 @@ complete -c kasm-recd -n __fish_use_subcommand -a doctor -d 'what is wrong with 
 complete -c kasm-recd -n '__fish_seen_subcommand_from doctor' -l config -r -d 'settings file; \'\' for none (default: $KASM_RECD_CONFIG, else /etc/kasm-recd/kasm-recd.toml)'
 complete -c kasm-recd -n '__fish_seen_subcommand_from doctor' -l socket -r -d 'admission socket (default: $KASM_RECD_SOCKET, else /run/kasm-recd/admission.sock)'
 complete -c kasm-recd -n '__fish_seen_subcommand_from doctor' -l json -d 'for scripts: one JSON object'
-complete -c kasm-recd -n '__fish_seen_subcommand_from doctor' -l guacd-user -r -d 'guacd\'s user'
+complete -c kasm-recd -n '__fish_seen_subcommand_from doctor' -l guacd-user -r -d 'guacd\'s (default: the setting, else guacd)'
 complete -c kasm-recd -n '__fish_seen_subcommand_from doctor' -l daemon-user -r -d 'the daemon\'s'
 complete -c kasm-recd -n '__fish_seen_subcommand_from doctor' -l keep-days -r -d 'no lifecycle may delete sooner'
 complete -c kasm-recd -n '__fish_seen_subcommand_from doctor' -l cors -r -d 'only: may a player read clips?'

@@ -26,7 +26,12 @@ def add(
         epilog="Exit codes: 0 all is well, 1 warnings, 2 errors.",
         parents=[settings, socket, script],
     )
-    look.add_argument("--guacd-user", default="guacd", metavar="NAME", help="guacd's user")
+    look.add_argument(
+        "--guacd-user",
+        default="",
+        metavar="NAME",
+        help="guacd's (default: the setting, else guacd)",
+    )
     look.add_argument("--daemon-user", default="kasm-recd", metavar="NAME", help="the daemon's")
     look.add_argument(
         "--keep-days", type=int, default=30, metavar="N", help="no lifecycle may delete sooner"

@@ -39,7 +39,7 @@ def diagnose(
     socket: Path,
     *,
     environ: Mapping[str, str],
-    guacd_user: str = "guacd",
+    guacd_user: str = "",
     daemon_user: str = "kasm-recd",
     keep_days: int = bucket.KEEP_DAYS,
     origin: str = "",
@@ -60,7 +60,7 @@ def diagnose(
         yield from cors.cors(settings, origin, fix=fix)
         return
     yield from _settings(settings, config)
-    yield from _this_machine(settings, guacd_user, daemon_user)
+    yield from _this_machine(settings, guacd_user or settings.guacd_user or "guacd", daemon_user)
     if settings.location.target.scheme == "s3":
         yield from bucket.bucket(settings, keep_days=keep_days)
     yield from service.service(socket)
