@@ -166,7 +166,8 @@ class DaemonProcess:
             if "bytes_at_risk" not in found:
                 return False
             at_work = sum(queue["busy"] + queue["waiting"] for queue in found["queues"].values())
-            return (found["recordings_open"], found["bytes_at_risk"], at_work) == (0, 0, 0)
+            left = (found["recordings_open"], found["bytes_at_risk"], at_work)
+            return left == (0, 0, 0) and not found["pressure"]["clips_owed"]
         return False
 
 

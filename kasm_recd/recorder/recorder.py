@@ -60,7 +60,7 @@ class Recorder:
         building.make_spool(spool)
         # A cut of the usual size must have room again before the ballast is made again.
         floor = max(settings.min_free, settings.segment_size)
-        self.ballast = Ballast(spool, Plan(settings.ballast_size, floor))
+        self.ballast = Ballast(spool, Plan(settings.ballast_size, floor).for_disk(spool))
         self.ballast.look()
         empty = not any((spool / "segments").iterdir())
         try:
@@ -188,6 +188,7 @@ class Recorder:
             "bytes_pinned": self.intake.pinned,
             "oldest_unstored_at": self.journal.oldest_unstored(),
             "breaches": self.guard.figures(),
+            "pressure": self.stages.relief.figures(),
             "queues": self.stages.queues.figures(),
             "destinations": {
                 name: {"failures": found.failures, "last_error": found.last_error}

@@ -63,6 +63,7 @@ def test_a_recording_waits_for_room_and_is_stored_whole(
 
     ballast.unlink()
     wait_until(lambda: daemon.events("clip.stored"), "it goes on by itself")
+    wait_until(daemon.idle, "its clip is made, even if it went up raw first")
     clips = daemon.folder / "clips"
     assert (clips / "k-1.0000.guac").read_bytes() == source.read_bytes()
     assert (clips / "k-1.0000.mp4").exists()
