@@ -94,8 +94,9 @@ def turn(level: Level, work: Work, *, owed: bool) -> Turn:
     """
     if level is Level.EASY:
         return Turn.ENCODE
-    if owed:
-        return Turn.WAIT
+    if owed:  # it keeps its room until it has its clip, but everything else gains more
+        idle = not (work.uploads or work.backlog)
+        return Turn.ENCODE if idle and level < Level.DIRE else Turn.WAIT
     if not work.store_answers:
         return Turn.ENCODE if level is Level.NEAR or not work.raw_allowed else Turn.WAIT
     if work.raw_allowed and (level >= Level.SHORT or work.backlog > work.slots):

@@ -78,4 +78,11 @@ def test_whose_turn_it_is_while_room_is_short(
 ) -> None:
     work = replace(WORK, **changes)  # type: ignore[arg-type]
     assert turn(level, work, owed=False) is expected
-    assert turn(level, work, owed=True) is Turn.WAIT
+
+
+@pytest.mark.parametrize("level", [Level.NEAR, Level.SHORT])
+def test_a_clip_that_is_owed_is_made_when_nothing_else_is_to_do(level: Level) -> None:
+    assert turn(level, WORK, owed=True) is Turn.ENCODE
+    assert turn(level, replace(WORK, uploads=1), owed=True) is Turn.WAIT
+    assert turn(level, replace(WORK, backlog=1), owed=True) is Turn.WAIT
+    assert turn(Level.DIRE, WORK, owed=True) is Turn.WAIT, "it is waived"
