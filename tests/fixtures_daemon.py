@@ -56,6 +56,7 @@ class DaemonProcess:
             "min_free": "1MB",
             "session_reserve": 0,  # a test's disk may be small, and is its own
             "ballast_size": 0,  # pytest keeps what a test leaves
+            "appear_within": "2m",  # longer than any test
             "session_recording_guac_disk_limit": "1.0",
             **settings,
         }
