@@ -94,33 +94,72 @@ def test_a_live_recording_is_stored_and_handed_back_while_guacd_writes(
     assert daemon.stop() == 0
 
 
-POINTS = ("worker", "sidecar", "publish", "seal", "punch", "replayed")
+#: The steps of a roll in their order; what follows one is what comes before the next.
+POINTS = (
+    ("worker:before", "sidecar:before", "publish:before", "seal:before"),
+    ("punch:before", "punch:after", "replayed:before", "replayed:after"),
+)
 
 
 @pytest.mark.slow
-@pytest.mark.parametrize("moment", ["before", "after"])
-@pytest.mark.parametrize("point", POINTS)
-def test_kill_9_between_two_steps_of_a_roll_loses_and_doubles_nothing(
+@pytest.mark.parametrize("points", POINTS, ids=["until-sealed", "from-sealed"])
+def test_kill_9_of_the_daemon_between_any_two_steps_of_a_roll_loses_and_doubles_nothing(
     rolling_daemon: Callable[..., DaemonProcess],
     guacd_writer: Callable[..., GuacdWriter],
     source: Path,
-    point: str,
-    moment: str,
+    points: tuple[str, ...],
 ) -> None:
-    daemon = rolling_daemon(fault=f"{point}:{moment}").start()
+    """One live session, and a daemon that dies of each in turn."""
+    source.write_bytes(make_recording(5 * MB, first_ms=int(time.monotonic() * 1000)))
+    daemon = rolling_daemon().start()
+    name = daemon.admit("k-1")[1]["recording_name"]
+    daemon.kill()
+    writer = guacd_writer(source, daemon.recordings / name, "--on-command")
+    for point in points:
+        daemon.faults["KASM_RECD_TEST_FAULT"] = point
+        daemon.start(wait=False)
+        assert daemon.process is not None
+        writer.write(MB)
+        assert daemon.process.wait(60) == -9, point
+        writer.write(10_000)
+    daemon.faults["KASM_RECD_TEST_FAULT"] = ""
+    daemon.start()
+    assert disk.is_locked(writer.path)
+    writer.write("all")
+    writer.close()
+    assert_whole(daemon, source, least=5)
+
+
+WORKER_FAULTS = (
+    *("cut:opened", "cut:unsynced", "cut:synced", "cut:told", "render:told"),
+    *("replay:opened", "replay:unsynced", "replay:synced", "replay:told"),
+)
+
+
+@pytest.mark.slow
+def test_kill_9_of_a_worker_between_any_two_steps_of_a_roll_loses_and_doubles_nothing(
+    rolling_daemon: Callable[..., DaemonProcess],
+    guacd_writer: Callable[..., GuacdWriter],
+    source: Path,
+) -> None:
+    daemon = rolling_daemon(encode_attempts=9)
+    daemon.faults["KASM_RECD_TEST_WORKER_FAULTS"] = ",".join(WORKER_FAULTS)
+    daemon.start()
     name = daemon.admit("k-1")[1]["recording_name"]
     writer = guacd_writer(source, daemon.recordings / name, "--on-command")
     writer.write(2 * MB + 200_000)
-    assert daemon.process is not None
-    assert daemon.process.wait(60) == -9
-    writer.write(100_000)
-    daemon.faults["KASM_RECD_TEST_FAULT"] = ""
-    daemon.start()
-    wait_until(lambda: len(clips_of(daemon)) >= 2, "it is rolled after all")
+    wait_until(lambda: len(clips_of(daemon)) == 2, "it is rolled after all")
     assert disk.is_locked(writer.path)
     writer.write("all")
     writer.close()
     assert_whole(daemon, source, least=4)
+    told = [
+        line["error"]
+        for event in ("recording.cut_failed", "preamble.failed", "segment.encode_failed")
+        for line in daemon.events(event)
+    ]
+    assert len(told) == len(WORKER_FAULTS)
+    assert all("SIGKILL" in error for error in told)
 
 
 def test_a_killed_writer_leaves_a_torn_tail_in_the_last_segment_alone(
