@@ -89,6 +89,7 @@ FIELDS: Final[dict[str, str]] = {
     "upload_attempts": "Attempts at the upload.",
     "uploads": "Attempts at the upload, the good one included.",
     "valid": "Whether the settings are valid.",
+    "video": "Codec, preset and quality, as set.",
     "wait_s": "Seconds until the request is repeated.",
     "waited_s": "Seconds that were waited.",
     "warning": "The warning in a sentence.",

@@ -41,6 +41,19 @@ EVENTS: Final = (
         "The manifest of the clip names the cause. Where it comes often, report the recording.",
     ),
     Event(
+        "encoder.tried",
+        "info",
+        ("video",),
+        "The codec that the settings ask for made a small clip on this machine.",
+    ),
+    Event(
+        "encoder.refused",
+        "error",
+        ("error", "hint"),
+        "The codec that the settings ask for does not work on this machine; admission refuses.",
+        "Choose another `video_codec`, or mend the preset or the graphics driver; then reload.",
+    ),
+    Event(
         "segment.gave_up",
         "error",
         (*SEGMENT, "cause"),

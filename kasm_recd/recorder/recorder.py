@@ -166,6 +166,7 @@ class Recorder:
         for folder in (self._settings.spool_dir / "attempts").iterdir():
             await asyncio.to_thread(disk.clear, folder)
         await self.guard.begin()
+        await self.stages.trial.run(self._settings.spool_dir / "attempts" / "trial")
         waiting = self.stages.offer_all()
         log.info("daemon.recovered", segments=waiting, busy=len(recovered.segments))
 

@@ -63,7 +63,8 @@ class Stages:
         self._kick = kick
         self._refused = refused
         self._now = now
-        self.encoders = building.build_encoders(building.encode_limits(settings))
+        self.trial = building.codec_trial(settings)
+        self.encoders = building.build_encoders(building.encode_limits(settings), self.trial)
         self.queues = Queues(
             settings,
             cut=self._cut,
