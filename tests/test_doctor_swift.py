@@ -14,6 +14,7 @@ from kasm_recd.doctor.bucket import bucket
 from kasm_recd.doctor.cors import cors
 from kasm_recd.doctor.finding import Severity
 from kasm_recd.errors import OperatorError
+from kasm_recd.s3.browsing import Preflight
 from tests.doctoring import at, bad, environ, settings_of
 from tests.fixtures_daemon import swift_settings
 
@@ -95,6 +96,25 @@ def test_a_clock_that_is_off_by_the_stores_word(
     monkeypatch.setattr("kasm_recd.doctor.bucket.time", lambda: time.time() + 30)
     (found,) = bad(looked_at(swift, swift_bucket)).values()
     assert (found.check, found.severity) == ("clock.store", Severity.WARNING)
+
+
+@pytest.mark.parametrize(
+    ("status", "origin", "methods", "headers", "allowed"),
+    [
+        (200, "https://a.example", {"GET"}, {"range"}, True),
+        (204, "*", {"GET", "HEAD"}, {"*"}, True),
+        (403, "*", {"GET"}, {"range"}, False),
+        (200, "", {"GET"}, {"range"}, False),
+        (200, "https://b.example", {"GET"}, {"range"}, False),
+        (200, "*", {"PUT"}, {"range"}, False),
+        (200, "*", {"GET"}, set(), False),
+    ],
+)
+def test_a_preflight_is_read_as_a_browser_reads_it(
+    status: int, origin: str, methods: set[str], headers: set[str], *, allowed: bool
+) -> None:
+    answer = Preflight(status, origin, frozenset(methods), frozenset(headers))
+    assert answer.allows("https://a.example") is allowed
 
 
 def test_a_store_without_cors_is_told_to_have_none(swift: SwiftServer, swift_bucket: str) -> None:
