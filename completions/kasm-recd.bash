@@ -6,7 +6,7 @@
 # See also: https://github.com/scop/bash-completion/blob/main/doc/configuration.md
 
 _shtab_kasm_recd_journal_subparsers=(rebuild)
-_shtab_kasm_recd_subparsers=(run check-config status drain journal doctor policy inspect encode roll join demo punch-helper)
+_shtab_kasm_recd_subparsers=(run check-config status drain journal breaches settle doctor policy inspect encode roll join demo punch-helper)
 
 _shtab_kasm_recd_run_option_strings=(-h --help --config --socket)
 _shtab_kasm_recd_check_config_option_strings=(-h --help --config --json)
@@ -14,6 +14,8 @@ _shtab_kasm_recd_status_option_strings=(-h --help --config --socket --json)
 _shtab_kasm_recd_drain_option_strings=(-h --help --socket --timeout)
 _shtab_kasm_recd_journal_rebuild_option_strings=(-h --help --config --json)
 _shtab_kasm_recd_journal_option_strings=(-h --help)
+_shtab_kasm_recd_breaches_option_strings=(-h --help --config --json)
+_shtab_kasm_recd_settle_option_strings=(-h --help --socket)
 _shtab_kasm_recd_doctor_option_strings=(-h --help --config --socket --json --guacd-user --daemon-user --keep-days --cors --fix)
 _shtab_kasm_recd_policy_option_strings=(-h --help --config --origin --only)
 _shtab_kasm_recd_inspect_option_strings=(-h --help)
@@ -29,7 +31,7 @@ _shtab_kasm_recd_option_strings=(-h --help --version)
 _shtab_kasm_recd_journal_pos_0_choices=(rebuild)
 _shtab_kasm_recd_policy___only_choices=(iam cors)
 _shtab_kasm_recd_encode___encoder_choices=(auto native guacenc)
-_shtab_kasm_recd_pos_0_choices=(run check-config status drain journal doctor policy inspect encode roll join demo punch-helper)
+_shtab_kasm_recd_pos_0_choices=(run check-config status drain journal breaches settle doctor policy inspect encode roll join demo punch-helper)
 
 _shtab_kasm_recd_run__h_nargs=0
 _shtab_kasm_recd_run___help_nargs=0
@@ -47,6 +49,11 @@ _shtab_kasm_recd_journal_rebuild___json_nargs=0
 _shtab_kasm_recd_journal_pos_0_nargs=A...
 _shtab_kasm_recd_journal__h_nargs=0
 _shtab_kasm_recd_journal___help_nargs=0
+_shtab_kasm_recd_breaches__h_nargs=0
+_shtab_kasm_recd_breaches___help_nargs=0
+_shtab_kasm_recd_breaches___json_nargs=0
+_shtab_kasm_recd_settle__h_nargs=0
+_shtab_kasm_recd_settle___help_nargs=0
 _shtab_kasm_recd_doctor__h_nargs=0
 _shtab_kasm_recd_doctor___help_nargs=0
 _shtab_kasm_recd_doctor___json_nargs=0

@@ -14,7 +14,7 @@ import enum
 import os
 import threading
 import time
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Final
 
 from kasm_recd import disk
@@ -56,6 +56,26 @@ class Plan:
     def floor(self) -> int:
         """What is to be free beside the ballast, so that it is not made only to be given up."""
         return max(self.min_free, self.step)
+
+    def for_disk(self, folder: Path) -> Plan:
+        """This plan, or one without a ballast where the folder's disk is too small for it.
+
+        Said once, at the start: without room for both nothing could ever be kept back, and cuts
+        would go in steps for ever.
+        """
+        total = disk.free(folder).total
+        if not self.size or total >= self.size + self.floor:
+            return self
+        log.error(
+            "disk.ballast_impossible",
+            folder=str(folder),
+            ballast=self.size,
+            floor=self.floor,
+            total=total,
+            hint="Nothing is kept back for a full disk. Put spool_dir on a larger disk, or choose "
+            "a smaller ballast_size, min_free or segment_size.",
+        )
+        return replace(self, size=0)
 
     def move(self, available: int, *, held: bool, refused: bool) -> Move:
         """What to do with ``available`` bytes free; ``refused``: a write found no room just now."""

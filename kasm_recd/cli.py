@@ -16,6 +16,7 @@ from rich.console import Console
 
 from kasm_recd import (
     __version__,
+    breach_commands,
     commands,
     daemon,
     demo,
@@ -82,6 +83,7 @@ def _parser() -> argparse.ArgumentParser:
     script = argparse.ArgumentParser(add_help=False)
     script.add_argument("--json", action="store_true", help="for scripts: one JSON object")
     _add_daemon_commands(commands_of, settings, socket, script)
+    breach_commands.add(commands_of, settings, socket, script)
     doctor_commands.add(commands_of, settings, socket, script)
     _add_file_commands(commands_of)
     _add_helper(commands_of)

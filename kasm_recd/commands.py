@@ -100,7 +100,7 @@ def drain(socket: Path, *, timeout_s: float) -> int:
     while True:
         _, found = ask(socket, "GET", "/v1/status")
         left = (found["recordings_open"], found["bytes_at_risk"])
-        if left == (0, 0):
+        if left == (0, 0) and not found["pressure"]["clips_owed"]:
             print("drained: every recording is stored")
             return OK
         if time.monotonic() > deadline:

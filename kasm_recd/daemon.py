@@ -13,7 +13,6 @@ import signal
 import sys
 import time
 from concurrent.futures import ThreadPoolExecutor
-from pathlib import Path
 from threading import enumerate as enumerate_threads
 from typing import TYPE_CHECKING, Final
 
@@ -24,9 +23,11 @@ from kasm_recd.errors import JournalCorrupt, Retried, SettingsInvalid
 from kasm_recd.log import get_logger
 from kasm_recd.notify import Notifier, watchdog_interval
 from kasm_recd.recorder import Recorder
-from kasm_recd.settings import load
+from kasm_recd.settings import credentials_folder, load
 
 if TYPE_CHECKING:
+    from pathlib import Path
+
     from kasm_recd.settings import Settings
 
 log = get_logger(__name__)
@@ -74,10 +75,7 @@ async def _run(daemon: Daemon) -> None:
 
 def load_settings(config: Path | None) -> Settings:
     """The settings from file, credentials and environment; raises SettingsInvalid."""
-    credentials = os.environ.get("CREDENTIALS_DIRECTORY")
-    return load(
-        config, environ=os.environ, credentials_dir=Path(credentials) if credentials else None
-    )
+    return load(config, environ=os.environ, credentials_dir=credentials_folder(os.environ))
 
 
 class Daemon:

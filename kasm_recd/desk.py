@@ -38,6 +38,7 @@ if TYPE_CHECKING:
     from collections.abc import Mapping
     from pathlib import Path
 
+    from kasm_recd.breach import Breach
     from kasm_recd.guard import Guard
     from kasm_recd.journal import Journal
     from kasm_recd.metrics import Gauges
@@ -228,6 +229,10 @@ class Desk:
     async def unbook(self, session: Session) -> None:
         """Takes a promise back; raises JournalCorrupt, DiskFull."""
         await self._guard().disallow(session.id)
+
+    async def settle(self, kasm_id: str) -> list[Breach]:
+        """Settles a session's open breaches, and gives those; raises JournalCorrupt, DiskFull."""
+        return await self._guard().settle(kasm_id)
 
     def again(self, session_id: int) -> bool:
         """Gives a promised recording time anew; false where it has appeared."""

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import os
-from pathlib import Path
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
@@ -26,7 +25,12 @@ def add(
         epilog="Exit codes: 0 all is well, 1 warnings, 2 errors.",
         parents=[settings, socket, script],
     )
-    look.add_argument("--guacd-user", default="guacd", metavar="NAME", help="guacd's user")
+    look.add_argument(
+        "--guacd-user",
+        default="",
+        metavar="NAME",
+        help="guacd's (default: the setting, else guacd)",
+    )
     look.add_argument("--daemon-user", default="kasm-recd", metavar="NAME", help="the daemon's")
     look.add_argument(
         "--keep-days", type=int, default=30, metavar="N", help="no lifecycle may delete sooner"
@@ -61,13 +65,10 @@ def _doctor(arguments: argparse.Namespace) -> int:
 
 def _policy(arguments: argparse.Namespace) -> int:
     from kasm_recd import policy  # noqa: PLC0415 - as above
-    from kasm_recd.settings import load  # noqa: PLC0415 - as above
+    from kasm_recd.settings import credentials_folder, load  # noqa: PLC0415 - as above
 
-    credentials = os.environ.get("CREDENTIALS_DIRECTORY")
     settings = load(
-        arguments.config,
-        environ=os.environ,
-        credentials_dir=Path(credentials) if credentials else None,
+        arguments.config, environ=os.environ, credentials_dir=credentials_folder(os.environ)
     )
     print(policy.document(settings, origin=arguments.origin, only=arguments.only))
     return OK

@@ -8,12 +8,13 @@ folder is thrown away after the attempt, whatever came of it.
 from __future__ import annotations
 
 from dataclasses import dataclass
+from types import MappingProxyType
 from typing import TYPE_CHECKING, Final, Protocol
 
 from kasm_recd.errors import Unplayable
 
 if TYPE_CHECKING:
-    from collections.abc import Awaitable, Callable
+    from collections.abc import Awaitable, Callable, Mapping
     from pathlib import Path
 
     from kasm_recd.process import ChildId
@@ -24,17 +25,56 @@ THUMBNAIL_NAME: Final = "thumbnail.jpg"
 FOLLOWING_NAME: Final = "following.guac"
 
 
+#: Codec settings, and what ffprobe calls the streams that they make.
+CODECS: Final[Mapping[str, str]] = MappingProxyType(
+    {
+        "libx264": "h264",
+        "libx265": "hevc",
+        "libsvtav1": "av1",
+        "h264_nvenc": "h264",
+        "h264_vaapi": "h264",
+    }
+)
+
+
+@dataclass(frozen=True, slots=True)
+class Video:
+    """The codec, and its preset and quality as it counts them; empty and 0: what suits screens."""
+
+    codec: str = "libx264"
+    preset: str = ""
+    quality: int = 0
+
+    def __str__(self) -> str:
+        preset = f", video_preset = {self.preset}" if self.preset else ""
+        quality = f", video_quality = {self.quality}" if self.quality else ""
+        return f"video_codec = {self.codec}{preset}{quality}"
+
+    @property
+    def makes(self) -> str:
+        """What ffprobe calls it."""
+        return CODECS[self.codec]
+
+    @property
+    def arguments(self) -> tuple[str, ...]:
+        """What a worker is told of it."""
+        quality = ("--quality", str(self.quality))
+        return ("--codec", self.codec, "--preset", self.preset, *quality)
+
+
 @dataclass(frozen=True, slots=True)
 class Picture:
     """What clips look like: pixels, frames a second at most, and bit/s as a ceiling.
 
-    ``width`` and ``height`` of 0 stand for the size of the recorded display.
+    ``width`` and ``height`` of 0 stand for the size of the recorded display. ``video`` is the
+    native encoder's; behind guacenc there is always libx264.
     """
 
     width: int
     height: int
     framerate: int
     bitrate: int
+    video: Video = Video()
 
 
 @dataclass(frozen=True, slots=True)

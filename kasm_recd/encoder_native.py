@@ -22,6 +22,7 @@ if TYPE_CHECKING:
     from pathlib import Path
 
     from kasm_recd.encoder import Job
+    from kasm_recd.errors import EncoderMissing
     from kasm_recd.process import ChildId, Limits
 
 _PROGRESS: Final = re.compile(r"progress ([01](?:\.\d+)?)$")
@@ -32,13 +33,26 @@ class NativeEncoder:
 
     name = "native"
 
-    def __init__(self, *, limits: Limits, argv: Sequence[str] = ()) -> None:
-        """``limits`` hold for the worker; ``argv`` takes its place in tests."""
+    def __init__(
+        self,
+        *,
+        limits: Limits,
+        argv: Sequence[str] = (),
+        refusal: Callable[[], EncoderMissing | None] = lambda: None,
+    ) -> None:
+        """``limits`` hold for the worker; ``argv`` takes its place in tests.
+
+        ``refusal`` says what speaks against its codec, if anything does.
+        """
+        self._refusal = refusal
         self._limits = limits
         self._argv = list(argv) or process.worker_argv("render")
 
     def available(self) -> None:
-        """Raises EncoderMissing where there is no ffprobe; the worker is part of this package."""
+        """Raises EncoderMissing without ffprobe, or with a codec that did not pass its trial."""
+        refusal = self._refusal()
+        if refusal is not None:
+            raise refusal
         process.wrapper()
         ffprobe()
 
@@ -69,6 +83,7 @@ class NativeEncoder:
                 *("--framerate", str(job.picture.framerate)),
                 *("--bitrate", str(job.picture.bitrate)),
                 *("--end-timestamp", str(job.end_timestamp)),
+                *job.picture.video.arguments,
                 *(("--following", str(following)) if following else ()),
             ],
             folder=job.folder,
@@ -81,7 +96,7 @@ class NativeEncoder:
         if following and not _is_whole(following, done.stdout):
             raise WorkerFailed("worker render did not write the preamble that it told of")
         found = await probe(clip, cage=self._limits.cage)
-        check(found, job)
+        check(found, job, codec=job.picture.video.makes)
         check_thumbnail(thumbnail)
         return Clip(clip, thumbnail, found.duration_ms, width, height, self.name, damage, following)
 

@@ -15,12 +15,13 @@ import asyncio
 import secrets
 import time
 from dataclasses import dataclass, replace
-from typing import TYPE_CHECKING, Any, Literal
+from typing import TYPE_CHECKING, Any, Final, Literal
 
 from kasm_recd import disk, encoder_chain, manifest, metrics, preambles
 from kasm_recd.encoder import Job
 from kasm_recd.errors import ClipRejected, OperatorError, RecdError, Retried
 from kasm_recd.log import get_logger
+from kasm_recd.owing import waive
 from kasm_recd.packing import Parcel
 from kasm_recd.segment import Form, Segment, SegmentEvent, SegmentState
 from kasm_recd.surveying import unread
@@ -36,6 +37,9 @@ if TYPE_CHECKING:
     from kasm_recd.surveying import Surveyor
 
 log = get_logger(__name__)
+
+#: For a clip.
+WAITING: Final = (SegmentState.SEALED, SegmentState.OWED)
 
 
 @dataclass(frozen=True, slots=True)
@@ -68,6 +72,7 @@ class EncodeStage:
         policy: EncodePolicy,
         on_ready: Callable[[Segment], None],
         on_again: Callable[[Segment], None],
+        on_waived: Callable[[Segment], None] = lambda _segment: None,
         on_full: Callable[[], None] = lambda: None,
         on_handed_over: Callable[[Segment], None] = lambda _segment: None,
         lacks_follower: Callable[[Segment], bool] = lambda _segment: False,
@@ -86,6 +91,7 @@ class EncodeStage:
         self._policy = policy
         self._on_ready = on_ready
         self._on_again = on_again
+        self._on_waived = on_waived
         self._on_full = on_full
         self._on_handed_over = on_handed_over
         self._lacks_follower = lacks_follower
@@ -103,9 +109,12 @@ class EncodeStage:
         return at_work and untried and native and shows
 
     async def work(self, segment_id: int) -> None:
-        """Takes a sealed segment one step on; never raises for trouble with the segment itself."""
+        """Takes a segment that is sealed or owed a clip one step on.
+
+        Never raises for trouble with the segment itself, or for want of room for its files.
+        """
         segment = self._journal.segment(segment_id)
-        if segment is None or segment.state is not SegmentState.SEALED:
+        if segment is None or segment.state not in WAITING:
             return
         preamble = preambles.of(self._spool, segment)
         if preamble is None:
@@ -116,20 +125,29 @@ class EncodeStage:
                 self._on_again(segment)
                 return
         if preamble.cause:
-            ready = await self._go_raw(
-                segment, SegmentEvent.GIVE_UP, f"no preamble: {preamble.cause}"
-            )
+            await self._give_up(segment, f"no preamble: {preamble.cause}")
         elif segment.encode_attempts >= self._policy.attempts:
-            ready = await self._go_raw(segment, SegmentEvent.GIVE_UP, segment.cause or "gave up")
+            await self._give_up(segment, segment.cause or "gave up")
+        elif segment.contents.empty and segment.owed:
+            await self._give_up(segment, "empty")
         elif segment.contents.empty:
-            ready = await self._go_raw(segment, SegmentEvent.EMPTY, "empty")
+            await self._go_raw(segment, SegmentEvent.EMPTY, "empty")
         else:
             outcome = await self._attempt(segment, preamble)
-            if outcome.state is SegmentState.SEALED:
-                self._on_again(outcome)
-                return
-            ready = outcome
-        self._on_ready(ready)
+            (self._on_again if outcome.state in WAITING else self._on_ready)(outcome)
+
+    async def go_raw(self, segment_id: int) -> None:
+        """Sends a sealed segment up raw, with its clip to follow; raises as :meth:`work`."""
+        segment = self._journal.segment(segment_id)
+        if segment is not None and segment.state is SegmentState.SEALED:
+            await self._go_raw(segment, SegmentEvent.PRESSURE, str(SegmentEvent.PRESSURE))
+
+    async def _give_up(self, segment: Segment, cause: str) -> None:
+        """There will be no clip; where the raw segment is stored already, that was it."""
+        if segment.owed:
+            self._on_waived(await waive(self._journal, segment, cause))
+        else:
+            await self._go_raw(segment, SegmentEvent.GIVE_UP, cause)
 
     async def _survey(self, segment: Segment, preamble: Preamble) -> Segment:
         try:
@@ -213,7 +231,7 @@ class EncodeStage:
         contents = replace(segment.contents, damage=tuple(damage))
         named = segment.evolve(encoder=clip.encoder, cause=made.cause, contents=contents)
         roles = [*clip.files]
-        if self._policy.keeps_raw(named):
+        if named.owed or self._policy.keeps_raw(named):
             roles.insert(0, "raw")
         artifacts = await asyncio.to_thread(
             replace(parcel, segment=named).seal, Form.CLIP, roles, clip.duration_ms
@@ -248,21 +266,45 @@ class EncodeStage:
             "next_attempt_at": self._now() + wait,
         }
 
-    async def _go_raw(self, segment: Segment, event: SegmentEvent, cause: str) -> Segment:
+    async def _go_raw(self, segment: Segment, event: SegmentEvent, cause: str) -> None:
+        owed = event is SegmentEvent.PRESSURE
         if not segment.contents.surveyed:
             segment = unread(segment)
-        named = segment.evolve(cause=cause, encoder="")
-        seal = self._parcel(named).seal
-        artifacts = await asyncio.to_thread(seal, Form.RAW, ["raw"], segment.duration_ms)
+        seal = self._parcel(segment.evolve(cause=cause, encoder="", owed=owed)).seal
+        try:
+            artifacts = await asyncio.to_thread(seal, Form.RAW, ["raw"], segment.duration_ms)
+        except OSError as error:
+            await self._wait_for_room(segment, error)
+            return
         raw = await self._journal.move_segment(
             segment.id, event, cause=cause, encoder="", artifacts=artifacts
         )
         metrics.count("kasm_recd_segments_raw_total", cause=str(event))
         if event is SegmentEvent.GIVE_UP:
             log.error("segment.gave_up", cause=cause, **segment.log_context())
+        elif owed:
+            log.info("segment.raw_first", length=segment.length, **segment.log_context())
         else:
             log.info("segment.empty", **segment.log_context())
-        return raw
+        self._on_ready(raw)
+
+    async def _wait_for_room(self, segment: Segment, error: OSError) -> None:
+        """The small files beside the body could not be written; the segment is as it was."""
+        full = disk.says_full(error)
+        if full:
+            self._on_full()
+        again = await self._journal.update_segment(
+            segment.id, next_attempt_at=self._now() + self._policy.back_off_s
+        )
+        log.warning(
+            "segment.encode_failed",
+            error=str(error),
+            hint="",
+            attempts=segment.encode_attempts,
+            disk_full=full,
+            **segment.log_context(),
+        )
+        self._on_again(again)
 
     def _parcel(self, segment: Segment) -> Parcel:
         preamble = preambles.of(self._spool, segment)

@@ -49,7 +49,7 @@ class Parcel:
             form=form,
             artifacts=artifacts,
             duration_ms=duration_ms,
-            preamble_length=self._preamble_length,
+            preamble_length=0 if self.segment.owed else self._preamble_length,
         )
         return (*artifacts, manifest.write(self.home, described))
 
@@ -67,9 +67,12 @@ class Parcel:
         return self.preamble.stat().st_size if self.preamble else 0
 
     def _make_playable(self) -> str:
-        """Name of the file that goes up raw: the body, behind its preamble where it has one."""
+        """Name of the file that goes up raw: the body, behind its preamble where it has one.
+
+        Under pressure it is the body alone: the copy needs the very room that is short.
+        """
         body = manifest.FILE_NAMES["raw"]
-        if self.preamble is None:
+        if self.preamble is None or self.segment.owed:
             return body
         disk.concatenate(self.home / manifest.PLAYABLE, self.preamble, self.home / body)
         return manifest.PLAYABLE

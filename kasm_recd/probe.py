@@ -81,8 +81,10 @@ async def probe(
         raise ClipRejected(f"{clip.name} is no video with one picture stream: {error}") from error
 
 
-def check(found: Probe, job: Job, *, rounding_ms: int = 0) -> None:
+def check(found: Probe, job: Job, *, codec: str = CODEC, rounding_ms: int = 0) -> None:
     """Holds a finished clip against its job; ``rounding_ms`` is what the encoder's clock may add.
+
+    ``codec`` is the wanted one by ffprobe's name.
 
     Raises:
         ClipRejected: says of each point what was found and what was expected.
@@ -90,7 +92,7 @@ def check(found: Probe, job: Job, *, rounding_ms: int = 0) -> None:
     width, height = job.size
     slack_ms = math.ceil(job.frame_ms) + rounding_ms
     expected = {
-        "codec": (found.codec, CODEC),
+        "codec": (found.codec, codec),
         "pixel format": (found.pixel_format, PIXEL_FORMAT),
         "size": (f"{found.width}x{found.height}", f"{width}x{height}"),
         "square pixels": (found.square_pixels, True),

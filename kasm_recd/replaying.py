@@ -83,13 +83,14 @@ class ReplayStage:
         if before is None:
             return  # it is offered again when that is there
         if before.cause:
-            await self._give_up(segment, before.cause)
+            settled = await self._give_up(segment, before.cause)
         elif not (self._body(segment)).exists():
-            await self._give_up(segment, "the segment before it is no longer in the spool")
-        elif not await self._attempt(segment, before.path):
-            self._on_again(segment)
-            return
-        self._on_settled(segment)
+            settled = await self._give_up(
+                segment, "the segment before it is no longer in the spool"
+            )
+        else:
+            settled = await self._attempt(segment, before.path)
+        (self._on_settled if settled else self._on_again)(segment)
 
     async def _attempt(self, segment: Segment, preamble: Path | None) -> bool:
         """Whether that was the last word."""
@@ -137,18 +138,25 @@ class ReplayStage:
         log.warning("preamble.failed", error=error, attempts=len(failed), **segment.log_context())
         if len(failed) < self._attempts:
             return False
-        await self._give_up(segment, error)
-        return True
+        return await self._give_up(segment, error)
 
-    async def _give_up(self, segment: Segment, cause: str) -> None:
+    async def _give_up(self, segment: Segment, cause: str) -> bool:
+        """Whether that could be noted; on a full disk it is tried again."""
         where = (segment.recording_id, segment.end)
-        await asyncio.to_thread(preambles.give_up, self._spool, *where, cause)
+        try:
+            await asyncio.to_thread(preambles.give_up, self._spool, *where, cause)
+        except OSError as error:
+            if not disk.says_full(error):
+                raise
+            self._on_full()
+            return False
         log.error(
             "preamble.gave_up",
             cause=cause,
             hint="The segments that follow in this recording are stored raw.",
             **segment.log_context(),
         )
+        return True
 
     def _body(self, segment: Segment) -> Path:
         return self._spool / "segments" / segment.folder / sidecar.BODY

@@ -18,6 +18,7 @@ from typing import TYPE_CHECKING, Final
 
 from kasm_recd import disk, metrics, preambles, sidecar
 from kasm_recd.log import about, get_logger
+from kasm_recd.owing import waive
 from kasm_recd.segment import RecordingEvent, RecordingState, SegmentEvent, SegmentState
 
 if TYPE_CHECKING:
@@ -45,7 +46,7 @@ def is_expired(
     Counted in time the daemon was up since sealing, so that a machine that was off for a week does
     not throw away at boot what it never had the time to upload.
     """
-    if retention_s <= 0 or segment.state not in UNSTORED:
+    if retention_s <= 0 or segment.state not in UNSTORED or segment.raw_is_stored:
         return False
     return (
         uptime_s - segment.sealed_uptime >= retention_s
@@ -77,8 +78,6 @@ class Retention:
         """Everything that may go now, goes."""
         for recording in self._journal.recordings(RecordingState.DRAINED):
             await self._try_to_remove(recording)
-        for segment in self._journal.segments(SegmentState.STORED):
-            await self.purge(segment)
         for segment in self._journal.segments(*UNSTORED):
             if is_expired(
                 segment,
@@ -87,10 +86,20 @@ class Retention:
                 attempts_since_start=self._attempts_since_start(segment),
             ):
                 await self._expire(segment)
+        for segment in self._journal.segments(SegmentState.OWED, SegmentState.ENCODED):
+            if segment.raw_is_stored and self._is_over(segment):
+                await waive(self._journal, segment, "the retention period is over")
+        for segment in self._journal.segments(SegmentState.STORED):
+            await self.purge(segment)
         for segment in self._journal.segments(SegmentState.EXPIRED):
             await asyncio.to_thread(self._delete, segment)
         await asyncio.to_thread(self._clear_preambles)
         await self._journal.prune(before=self._now() - REMEMBER_S)
+
+    def _is_over(self, segment: Segment) -> bool:
+        """Whether its time is, whatever the store did; for what cannot be lost any more."""
+        age_s = self._journal.uptime() - segment.sealed_uptime
+        return 0 < self._retention_s <= age_s
 
     async def _try_to_remove(self, recording: Recording) -> None:
         with about(kasm_id=self._journal.owner(recording).kasm_id):

@@ -29,6 +29,7 @@ class SegmentState(StrEnum):
     ENCODED = "encoded"  # clip, thumbnail and manifest are durable and never made again
     RAW = "raw"  # goes up as it is; ``cause`` says why
     UPLOADING = "uploading"
+    OWED = "owed"  # went up raw under pressure and is proved; its clip is still to be made
     STORED = "stored"  # every object was put and proved
     PURGED = "purged"  # the local bytes are gone
     EXPIRED = "expired"  # the retention period ended before it could be stored
@@ -44,6 +45,8 @@ class SegmentEvent(StrEnum):
     PRESSURE = "pressure"
     UPLOAD = "upload"
     STORED = "stored"
+    OWE = "owe"  # what went up raw under pressure is stored
+    WAIVE = "waive"  # no clip will be made of it: the raw segment, which is stored, stands for it
     PURGE = "purge"
     FAILED = "failed"
     RESTART = "restart"
@@ -82,7 +85,8 @@ _S, _E = SegmentState, SegmentEvent
 _R, _V = RecordingState, RecordingEvent
 
 #: (state, event) -> next state. Two moves out of UPLOADING lead back to where the segment came
-#: from; they stand in :data:`RETURNS`, keyed by what was going up.
+#: from; they stand in :data:`RETURNS`, keyed by what was going up. So do those out of ENCODING:
+#: :data:`OWED_RETURNS` has the way back of a segment that is owed a clip.
 SEGMENT_MOVES: Final[Mapping[tuple[SegmentState, SegmentEvent], SegmentState]] = MappingProxyType(
     {
         (_S.SEALED, _E.ENCODE): _S.ENCODING,
@@ -99,12 +103,17 @@ SEGMENT_MOVES: Final[Mapping[tuple[SegmentState, SegmentEvent], SegmentState]] =
         (_S.RAW, _E.RETRY): _S.SEALED,
         (_S.RAW, _E.EXPIRE): _S.EXPIRED,
         (_S.UPLOADING, _E.STORED): _S.STORED,
+        (_S.UPLOADING, _E.OWE): _S.OWED,
+        (_S.OWED, _E.ENCODE): _S.ENCODING,
+        (_S.OWED, _E.WAIVE): _S.STORED,
+        (_S.ENCODED, _E.WAIVE): _S.STORED,
         (_S.STORED, _E.PURGE): _S.PURGED,
     }
 )
 RETURNS: Final[Mapping[Form, SegmentState]] = MappingProxyType(
     {Form.CLIP: _S.ENCODED, Form.RAW: _S.RAW}
 )
+OWED_RETURNS: Final[Mapping[SegmentState, SegmentState]] = MappingProxyType({_S.ENCODING: _S.OWED})
 RETURNING_EVENTS: Final = frozenset({_E.FAILED, _E.RESTART})
 
 RECORDING_MOVES: Final[Mapping[tuple[RecordingState, RecordingEvent], RecordingState]] = (
@@ -296,6 +305,14 @@ class Segment:
     key: str = ""  # of the clip, or of the segment itself
     artifacts: tuple[Artifact, ...] = ()
     proofs: Mapping[str, str] = field(default_factory=dict)  # role -> "means:value"
+    owed: bool = False  # it went, or goes, up raw under pressure, and a clip is to follow
+
+    @property
+    def raw_is_stored(self) -> bool:
+        """Of a segment that is owed a clip: whether its bytes are safe in the store already."""
+        safe = {_S.OWED, _S.ENCODING, _S.ENCODED}
+        going_up = self.state is _S.UPLOADING and self.form is Form.CLIP
+        return self.owed and (self.state in safe or going_up)
 
     @property
     def end(self) -> int:
@@ -317,11 +334,31 @@ class Segment:
         """The state that ``event`` leads to; raises IllegalMove and changes nothing otherwise."""
         if self.state is SegmentState.UPLOADING and event in RETURNING_EVENTS and self.form:
             return RETURNS[self.form]
-        try:
-            return SEGMENT_MOVES[self.state, event]
-        except KeyError:
+        if self.owed and event in RETURNING_EVENTS and self.state in OWED_RETURNS:
+            return OWED_RETURNS[self.state]
+        after = SEGMENT_MOVES.get((self.state, event))
+        if after is None or not self._allows(event):
             message = f"segment {self.id} is {self.state}: '{event}' is not a legal move"
-            raise IllegalMove(message) from None
+            raise IllegalMove(message)
+        return after
+
+    def _allows(self, event: SegmentEvent) -> bool:
+        """What a segment that is owed a clip may do and no other, and the other way round.
+
+        Its raw bytes going up are not all of it; once they are stored it cannot be lost any more.
+        """
+        going_up_owed = self.owed and self.form is Form.RAW
+        match event:
+            case SegmentEvent.OWE:
+                return going_up_owed
+            case SegmentEvent.STORED:
+                return not going_up_owed
+            case SegmentEvent.WAIVE:
+                return self.raw_is_stored
+            case SegmentEvent.EXPIRE:
+                return not self.raw_is_stored
+            case _:
+                return True
 
     def evolve(self, **changes: Any) -> Segment:
         """A copy with ``changes``."""

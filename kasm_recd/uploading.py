@@ -119,9 +119,14 @@ class UploadStage:
             return
         destination.failures = 0
         destination.last_error = ""
-        stored = await self._journal.move_segment(stored.id, SegmentEvent.STORED)
-        _count(stored)
-        self._tell_life(stored)
+        raw_first = stored.owed and stored.form is Form.RAW
+        event = SegmentEvent.OWE if raw_first else SegmentEvent.STORED
+        stored = await self._journal.move_segment(stored.id, event)
+        if raw_first:
+            log.info("segment.raw_stored", length=stored.length, **stored.log_context())
+        else:
+            _count(stored)
+            self._tell_life(stored)
         self._on_stored(stored)
 
     def _tell_life(self, segment: Segment) -> None:
@@ -175,7 +180,7 @@ class UploadStage:
         session = self._journal.owner(segment)
         variables = variables_of(session, now=self._now())
         key = self._location.key(variables, sequence=segment.sequence)
-        if segment.state is SegmentState.RAW:
+        if segment.state is SegmentState.RAW and not segment.owed:
             key = sibling(key, SUFFIXES["raw"])
         return await self._claim_free(segment, self._location.destination, key)
 
@@ -236,7 +241,13 @@ def _count(segment: Segment) -> None:
 
 
 def object_key(segment: Segment, role: str) -> str:
-    """The key of one file: the clip's own, the others beside it on the same stem."""
+    """The key of one file: the clip's own, the others beside it on the same stem.
+
+    What goes up raw with a clip to follow has a manifest of its own, so that the clip can have one.
+    """
+    if segment.owed and segment.form is Form.RAW:
+        suffix = SUFFIXES["raw"] + (SUFFIXES["manifest"] if role == "manifest" else "")
+        return sibling(segment.key, suffix)
     if role == "clip" or (role == "raw" and segment.form is Form.RAW):
         return segment.key
     return sibling(segment.key, SUFFIXES[role])

@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from kasm_recd.segment import (
+    OWED_RETURNS,
     RECORDING_MOVES,
     RETURNING_EVENTS,
     RETURNS,
@@ -27,11 +28,16 @@ Move = tuple[str, str, str]  # from, event, to
 
 
 def segment_states() -> str:
-    """The way of a segment; the moves out of UPLOADING that depend on its form say which."""
+    """The way of a segment; the moves that depend on its form, or on an owed clip, say which."""
     moves: list[Move] = [(state, event, to) for (state, event), to in SEGMENT_MOVES.items()]
     moves += [
         (SegmentState.UPLOADING, f"{event} ({form})", to)
         for form, to in RETURNS.items()
+        for event in sorted(RETURNING_EVENTS)
+    ]
+    moves += [
+        (state, f"{event} (owed)", to)
+        for state, to in OWED_RETURNS.items()
         for event in sorted(RETURNING_EVENTS)
     ]
     return draw(SegmentState, moves)

@@ -56,6 +56,7 @@ class DaemonProcess:
             "min_free": "1MB",
             "session_reserve": 0,  # a test's disk may be small, and is its own
             "ballast_size": 0,  # pytest keeps what a test leaves
+            "appear_within": "2m",  # longer than any test
             "session_recording_guac_disk_limit": "1.0",
             **settings,
         }
@@ -166,7 +167,8 @@ class DaemonProcess:
             if "bytes_at_risk" not in found:
                 return False
             at_work = sum(queue["busy"] + queue["waiting"] for queue in found["queues"].values())
-            return (found["recordings_open"], found["bytes_at_risk"], at_work) == (0, 0, 0)
+            left = (found["recordings_open"], found["bytes_at_risk"], at_work)
+            return left == (0, 0, 0) and not found["pressure"]["clips_owed"]
         return False
 
 

@@ -58,6 +58,9 @@ class Stored:
 def stored(clips: Path, kasm_id: str) -> list[Stored]:
     """The session's segments, by their numbers."""
     return [
-        Stored(json.loads(path.read_bytes()), path.with_suffix(".guac").read_bytes())
-        for path in sorted(clips.glob(f"{kasm_id}.*.json"))
+        Stored(json.loads(manifest.read_bytes()), raw.read_bytes())
+        for raw in sorted(clips.glob(f"{kasm_id}.*.guac"))
+        # What went up raw under pressure may have no clip, and then has a manifest of its own.
+        if (manifest := raw.with_suffix(".json")).exists()
+        or (manifest := raw.with_suffix(".guac.json")).exists()
     ]

@@ -168,6 +168,16 @@ EXACT: Final[dict[str, list[Said]]] = {
         *_boxes(0, (10, 10, 140, 100)),
         ("lfill", OVER, 0, -1),
     ],
+    "a fill of a layer with itself": [
+        ("size", 1, 128, 64),
+        *_boxes(1, (0, 0, 40, 64)),
+        ("cfill", OVER, 1, *BLUE),
+        *_boxes(1, (10, 10, 30, 20)),
+        ("cfill", OVER, 1, *GLASS),
+        ("transform", 1, 1, 0, 0, 1, 20, 7),
+        *_boxes(1, (0, 0, 100, 50)),
+        ("lfill", OVER, 1, 1),
+    ],
     "streams within the stream": [
         ("nest", 5, "4.rect,1.0,2.10,2.10,2.80,2.60;5.cfill,2.14,1.0,3.2"),
         ("mouse", 1, 1),

@@ -22,6 +22,7 @@ if TYPE_CHECKING:
     from collections.abc import AsyncIterator, Callable, Mapping
     from pathlib import Path
 
+    from kasm_recd.breach import Breach
     from kasm_recd.metrics import Gauges
     from kasm_recd.segment import Session
 
@@ -51,6 +52,7 @@ class Daemon:
     appeared: bool = False
     bookings: int = 0
     told_again: list[int] = field(default_factory=list)
+    settled: list[str] = field(default_factory=list)
     draining: bool = False
     trouble: Exception | None = None
     booking: asyncio.Event = field(default_factory=asyncio.Event)
@@ -84,6 +86,10 @@ class Daemon:
     def again(self, session_id: int) -> bool:
         self.told_again.append(session_id)
         return not self.appeared
+
+    async def settle(self, kasm_id: str) -> list[Breach]:
+        self.settled.append(kasm_id)
+        return []
 
     def gauges(self) -> Gauges:
         return {}
@@ -475,6 +481,20 @@ async def test_a_drain_refuses_recorded_sessions_from_then_on(daemon: Daemon) ->
     assert await daemon.ask("/v1/drain", {}) == (200, {"draining": True})
     _, answer = await daemon.admit()
     assert answer["reason"] == "draining"
+
+
+async def test_breaches_are_settled_by_root_and_the_daemons_user(daemon: Daemon) -> None:
+    assert await daemon.ask("/v1/sessions/k%2F1/settle", {}) == (200, {"settled": []})
+    assert daemon.settled == ["k/1"]
+
+
+async def test_breaches_are_not_settled_by_anybody_else(tmp_path: Path) -> None:
+    daemon = Daemon(tmp_path / "admission.sock", drain_uids=frozenset({os.getuid() + 1}))
+    server = serve(daemon)
+    await server.start()
+    assert (await daemon.ask("/v1/sessions/k1/settle", {}))[0] == 403
+    assert daemon.settled == []
+    await server.close()
 
 
 async def test_a_drain_by_anybody_else_is_refused(tmp_path: Path) -> None:

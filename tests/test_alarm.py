@@ -9,10 +9,10 @@ from typing import TYPE_CHECKING
 
 import psutil
 import pytest
+from structlog.testing import capture_logs
 
 from kasm_recd.alarm import Alarm
 from kasm_recd.breach import Breach, BreachKind
-from kasm_recd.log import configure
 from tests.fixtures_daemon import wait_until
 
 if TYPE_CHECKING:
@@ -79,14 +79,14 @@ async def test_the_command_has_its_arguments_and_the_breach_in_its_environment_a
 async def test_a_command_that_fails_or_hangs_is_said_ended_and_not_run_again(
     journal: Journal,
     a_session: Callable[..., Session],
-    capsys: pytest.CaptureFixture[str],
     argv: list[str],
     why: str,
 ) -> None:
-    configure()
     breach = await a_breach(journal, a_session("k-1"))
-    await told(Alarm(argv, journal=journal, deadline_s=0.5), journal, breach)
-    assert why in capsys.readouterr().out
+    with capture_logs() as lines:
+        await told(Alarm(argv, journal=journal, deadline_s=0.5), journal, breach)
+    (line,) = [each for each in lines if each["event"] == "breach.command_failed"]
+    assert why in line["error"]
     assert not [each for each in psutil.Process().children() if "sleep" in each.name()]
 
 

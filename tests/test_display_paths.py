@@ -112,7 +112,7 @@ def test_a_nested_stream_that_is_none_is_refused_and_begins_anew() -> None:
 def test_a_stroke_with_a_layer_is_refused_where_that_has_no_pixels() -> None:
     painter = Painter()
     painter.say("lstroke", OVER, 0, BUTT, MITER, 2, -4)
-    assert painter.refusals == ["lstroke: a line with a layer that has no pixels"]
+    assert painter.refusals == ["lstroke: a layer without pixels to draw with"]
 
 
 def test_streams_nested_for_ever_end_somewhere() -> None:

@@ -26,9 +26,9 @@ if TYPE_CHECKING:
 
 #: Smoothed edges may differ from Chromium's by so many of 255 levels in any pixel: it looks at four
 #: times four points of a pixel where a shape is not convex, and finds nothing between them ...
-EDGE_LEVELS: Final = 64
+EDGE_LEVELS: Final = 80
 #: ... and by so much on average over all pixels of a scene.
-MEAN_LEVELS: Final = 0.25
+MEAN_LEVELS: Final = 0.5
 #: The player makes a keyframe of a recording's first frame, and cannot while a layer has no pixels.
 UNCUT: Final = ("sizes of nothing",)
 

@@ -67,5 +67,5 @@ def test_a_fill_with_an_empty_layer_is_refused() -> None:
     painter = Painter()
     painter.say("rect", 0, 0, 0, 4, 4)
     painter.say("lfill", OVER, 0, -7)
-    assert painter.refusals == ["lfill: a fill with a layer that has no pixels"]
+    assert painter.refusals == ["lfill: a layer without pixels to draw with"]
     assert painter.inside(0, 0, 0) == CLEAR

@@ -29,6 +29,7 @@ WAYS: dict[SegmentState, tuple[SegmentEvent, ...]] = {
     S.ENCODED: (E.ENCODE, E.ENCODED),
     S.RAW: (E.EMPTY,),
     S.UPLOADING: (E.ENCODE, E.ENCODED, E.UPLOAD),
+    S.OWED: (E.PRESSURE, E.UPLOAD, E.OWE),
     S.STORED: (E.ENCODE, E.ENCODED, E.UPLOAD, E.STORED),
     S.PURGED: (E.ENCODE, E.ENCODED, E.UPLOAD, E.STORED, E.PURGE),
     S.EXPIRED: (E.EXPIRE,),
@@ -87,6 +88,10 @@ async def test_what_only_the_spool_has_is_at_risk(
     each = await one_in_each_state(journal, seal_one, add_recording)
 
     assert journal.bytes_at_risk() == 50
+    assert journal.clips_owed() == 1
+    for event in (E.ENCODE, E.ENCODED, E.UPLOAD):
+        await journal.move_segment(each[S.OWED].id, event)
+        assert journal.bytes_at_risk() == 50, "what is owed a clip is in the store, as it is"
     assert journal.oldest_unstored() == each[S.SEALED].sealed_at
     await journal.move_segment(each[S.SEALED].id, E.EXPIRE)
     assert journal.bytes_at_risk() == 40
@@ -99,6 +104,7 @@ async def test_recovery_puts_busy_segments_back_and_leaves_the_others(
     each = await one_in_each_state(journal, seal_one, add_recording)
     raw = each[S.RAW]
     raw_uploading = await journal.move_segment(raw.id, E.UPLOAD)
+    owed = await journal.move_segment(each[S.OWED].id, E.ENCODE)
 
     recovered = await journal.recover()
 
@@ -106,6 +112,7 @@ async def test_recovery_puts_busy_segments_back_and_leaves_the_others(
         each[S.ENCODING].id: each[S.ENCODING].evolve(state=S.SEALED),
         each[S.UPLOADING].id: each[S.UPLOADING].evolve(state=S.ENCODED),
         raw.id: raw_uploading.evolve(state=S.RAW),
+        owed.id: owed.evolve(state=S.OWED),
     }
     assert {segment.id: segment for segment in recovered.segments} == expected
     for before in each.values():
@@ -187,7 +194,7 @@ async def test_only_what_is_over_for_long_enough_is_forgotten(
     attempt = await journal.begin_attempt(each[S.PURGED].id, "upload", "t")
     await journal.end_attempt(attempt, "stored")
     journal_clock.now += 1000
-    fresh = await drive(journal, await seal_one(journal, start=80, length=1), S.PURGED)
+    fresh = await drive(journal, await seal_one(journal, start=90, length=1), S.PURGED)
 
     assert await journal.prune(before=old) == 0
     assert await journal.prune(before=old + 1) == 0, "the recording may still be cut again"

@@ -132,9 +132,7 @@ class Walk(RuleBasedStateMachine):
     @rule(segment=segments, event=st.sampled_from(SegmentEvent), cause=st.sampled_from("xy"))
     def a_segment_is_told(self, segment: int, event: SegmentEvent, cause: str) -> None:
         row = self.rows["segments", segment]
-        following = SEGMENT_MOVES.get((row["state"], event))
-        if row["state"] == S.UPLOADING and event in {E.FAILED, E.RESTART}:
-            following = BACK[row["form"]]
+        following = _after(row, event)
         verb = self.journal.move_segment(segment, event, cause=cause)
         if following is None:
             with pytest.raises(IllegalMove):
@@ -142,6 +140,7 @@ class Walk(RuleBasedStateMachine):
             return
         assert self.run(verb).state is following
         columns: dict[str, Any] = {"state": str(following), "cause": cause}
+        columns |= OWED.get(event, {})
         if event is E.UPLOAD:
             columns["form"] = "raw" if row["state"] == S.RAW else "clip"
         if event is E.RETRY:
@@ -178,7 +177,7 @@ class Walk(RuleBasedStateMachine):
         recovered = self.run(self.journal.recover())
         for segment in recovered.segments:
             row = self.rows["segments", segment.id]
-            back = S.SEALED if row["state"] == S.ENCODING else BACK[row["form"]]
+            back = _after(row, E.RESTART)
             self.expect("segments", segment.id, state=str(back))
 
     @invariant()
@@ -189,6 +188,33 @@ class Walk(RuleBasedStateMachine):
         self.run(self.journal.close())
         self.runner.close()
         self.folder.cleanup()
+
+
+#: What a segment's debt of a clip does at an event.
+OWED: dict[SegmentEvent, dict[str, Any]] = {
+    E.PRESSURE: {"owed": 1},
+    E.OWE: {"proofs": "{}", "artifacts": "[]", "next_attempt_at": 0.0},
+    E.WAIVE: {"owed": 0, "form": "raw"},
+    E.STORED: {"owed": 0},
+    E.RETRY: {"owed": 0},
+}
+
+
+def _after(row: dict[str, Any], event: SegmentEvent) -> SegmentState | None:
+    """The rule, said a second time: a row's next state, None where the event is illegal."""
+    owed, raw = bool(row["owed"]), row["form"] == "raw"
+    after = SEGMENT_MOVES.get((row["state"], event))
+    if event in {E.FAILED, E.RESTART} and row["state"] == S.UPLOADING:
+        after = BACK[row["form"]]
+    if event in {E.FAILED, E.RESTART} and row["state"] == S.ENCODING and owed:
+        after = S.OWED
+    forbidden = {
+        (S.UPLOADING, E.STORED): owed and raw,
+        (S.UPLOADING, E.OWE): not (owed and raw),
+        (S.ENCODED, E.WAIVE): not owed,
+        (S.ENCODED, E.EXPIRE): owed,
+    }
+    return None if forbidden.get((row["state"], event)) else after
 
 
 TestWalk = pytest.mark.slow(Walk.TestCase)

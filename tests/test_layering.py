@@ -34,7 +34,7 @@ READS_SETTINGS = {
     "file_commands",
     "demo",
 }
-STARTS_THE_DAEMON = {"cli", "commands"}
+STARTS_THE_DAEMON = {"cli", "commands", "breach_commands"}
 WORKERS_MAY_USE = {"workers", "guacamole", "segment", "errors"}
 
 

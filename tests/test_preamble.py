@@ -216,14 +216,36 @@ def test_every_layer_has_a_size_and_a_place() -> None:
     assert re.findall(r"4.size,1.(\d),1.0,1.0;", text) == ["3", "1", "2"]
 
 
-@pytest.mark.parametrize("field", ["pointer", "path", "stream"])
-def test_the_comparison_sees(field: str) -> None:
+CHANGES: dict[str, list[Said]] = {
+    "pointer": [("mouse", 1, 1)],
+    "hotspot": [("cursor", 1, 2, -1, 0, 0, 0, 0)],
+    "path": [("rect", 0, 0, 0, 1, 1)],
+    "kind of command": [("line", 0, 1, 1)],
+    "stream": [("img", 1, OVER, 0, "image/png", 0, 0)],
+    "nested stream": [("nest", 1, "4.si")],
+    "operator": [("cfill", SRC, 0, 0, 0, 0, 0)],
+    "clip": [("rect", 0, 0, 0, 1, 1), ("clip", 0)],
+    "transformation": [("transform", 0, 2, 0, 0, 2, 0, 0)],
+    "line": [("cstroke", OVER, 0, 1, 1, 3, 0, 0, 0, 0)],
+    "miter limit": [("set", 0, "miter-limit", 3)],
+    "saved state": [("push", 0)],
+    "opacity": [("shade", 1, 9)],
+    "distortion": [("distort", 1, 2, 0, 0, 2, 0, 0)],
+    "place": [("move", 1, 0, 3, 3, 0)],
+    "order": [("move", 1, 0, 0, 0, 1)],
+    "sound": [("audio", 2, "audio/L16;rate=44100,channels=2")],
+}
+
+
+@pytest.mark.parametrize("field", CHANGES)
+def test_the_comparison_sees_every_field_and_a_preamble_restores_it(field: str) -> None:
     one, two = Painter(), Painter()
-    changes = {
-        "pointer": ("mouse", 1, 1),
-        "path": ("rect", 0, 0, 0, 1, 1),
-        "stream": ("img", 1, OVER, 0, "image/png", 0, 0),
-    }
-    assert state(one.display) == state(two.display)
-    two.say(*changes[field])  # type: ignore[arg-type]
+    for painter in (one, two):
+        painter.say("size", 1, 8, 8)
+        painter.say("start", 0, 1, 1)
+    before = state(two.display)
+    assert state(one.display) == before
+    for each in CHANGES[field]:
+        two.say(*each)  # type: ignore[arg-type]
     assert differences(one.display, two.display)
+    assert differences(two.display, _restored(two)) == []

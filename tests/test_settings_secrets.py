@@ -4,16 +4,13 @@ from __future__ import annotations
 
 import json
 import traceback
-from typing import TYPE_CHECKING
+from pathlib import Path
 
 import pytest
 
 from kasm_recd import settings
 from kasm_recd.errors import SettingsInvalid
 from kasm_recd.settings import Settings
-
-if TYPE_CHECKING:
-    from pathlib import Path
 
 SECRET = "wJalrXUtnFEMI/K7MDENG"  # noqa: S105 - an example of AWS's manual
 KEY = "AKIAIOSFODNN7EXAMPLE"
@@ -78,3 +75,14 @@ def test_pydantics_own_error_hides_what_was_put_in() -> None:
     with pytest.raises(ValueError, match="validation error") as caught:
         Settings(recording_object_storage_secret=[SECRET])  # type: ignore[arg-type]  # the test
     assert SECRET not in str(caught.value)
+
+
+def test_root_at_a_prompt_finds_the_secrets_where_systemd_does(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("kasm_recd.settings.sources.CREDSTORE", tmp_path)
+    monkeypatch.setattr("os.geteuid", lambda: 0)
+    assert settings.credentials_folder({}) == tmp_path
+    assert settings.credentials_folder({"CREDENTIALS_DIRECTORY": "/run/c"}) == Path("/run/c")
+    monkeypatch.setattr("os.geteuid", lambda: 1000)
+    assert settings.credentials_folder({}) is None

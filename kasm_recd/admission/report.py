@@ -13,16 +13,17 @@ if TYPE_CHECKING:
     from kasm_recd.journal import JournalReader
     from kasm_recd.segment import Recording, Segment
 
+UNRECORDED = "unrecorded"
 DONE = (SegmentState.STORED, SegmentState.PURGED)
 
 
 def report(journal: JournalReader, kasm_id: str, *, now: float) -> dict[str, Any] | None:
     """A session with its recordings and segments as JSON values; None where it is not known.
 
-    ``state`` is ``pending`` (promised, its recording has not appeared), ``recording``, ``storing``
-    (guacd is done, the store is not), ``stored``, ``incomplete`` (some of it was lost, or kept too
-    long without being stored) or ``none`` (no recording, and none is promised). Times are Unix
-    seconds; ``now`` is one.
+    ``state`` is ``unrecorded`` (it has an open breach), ``pending`` (promised, its recording has
+    not appeared), ``recording``, ``storing`` (guacd is done, the store is not), ``stored``,
+    ``incomplete`` (some of it was lost, or kept too long without being stored) or ``none`` (no
+    recording, and none is promised). Times are Unix seconds; ``now`` is one.
     """
     session = journal.session(kasm_id)
     if session is None:
@@ -30,14 +31,18 @@ def report(journal: JournalReader, kasm_id: str, *, now: float) -> dict[str, Any
     recordings = journal.recordings_of(session.id)
     segments = {each.id: journal.segments_of(each.id) for each in recordings}
     promise = journal.promise(kasm_id)
+    breaches = journal.breaches_of(session.id)
+    open_breach = any(each.open for each in breaches)
     return {
         "kasm_id": kasm_id,
-        "state": _state(recordings, segments, pending=promise is not None),
+        "state": UNRECORDED
+        if open_breach
+        else _state(recordings, segments, pending=promise is not None),
         "announced": session.announced,
         "admitted_at": session.admitted_at,
         "pending_s": None if promise is None else round(max(0.0, now - promise.allowed_at), 3),
         "recording_name": session.recording_name,
-        "breaches": [_breach(each) for each in journal.breaches_of(session.id)],
+        "breaches": [_breach(each) for each in breaches],
         "recordings": [_recording(each, segments[each.id]) for each in recordings],
     }
 

@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Any, Final, Protocol
 from aiohttp import web
 
 from kasm_recd import metrics
-from kasm_recd.admission import exposition
+from kasm_recd.admission import exposition, settling
 from kasm_recd.admission.clerk import Clerk, Office
 from kasm_recd.admission.peers import GONE, Peer, peer_of
 from kasm_recd.admission.request import BadRequest, parse
@@ -21,7 +21,7 @@ from kasm_recd.admission.verdict import Reason, objection, parts
 from kasm_recd.log import get_logger
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Mapping, Sequence
 
     from aiohttp.typedefs import Handler
 
@@ -29,6 +29,7 @@ if TYPE_CHECKING:
     from kasm_recd.admission.peers import Allowed
     from kasm_recd.admission.rate import Rate
     from kasm_recd.admission.request import AdmissionRequest
+    from kasm_recd.breach import Breach
 
 BODY_LIMIT: Final = 64 * 1024  # bytes
 READ_DEADLINE_S: Final = 5.0  # for a request's body
@@ -57,6 +58,10 @@ class Desk(Office, Protocol):
         """What became of a session's recording, as JSON values; None where it is not known."""
         ...
 
+    async def settle(self, kasm_id: str) -> Sequence[Breach]:
+        """Settles a session's open breaches, and gives those; raises JournalCorrupt, DiskFull."""
+        ...
+
     def gauges(self) -> metrics.Gauges:
         """Figures for Prometheus."""
         ...
@@ -80,6 +85,8 @@ class Routes:
         application = web.Application(middlewares=[self._guard], client_max_size=BODY_LIMIT)
         application.router.add_post("/v1/admission", self._answer_admission)
         application.router.add_get("/v1/sessions/{kasm_id}", self._answer_session)
+        settle = settling.answering(self._desk.settle, self._drain_uids, PEER)
+        application.router.add_post(settling.PATH, settle)
         application.router.add_get("/v1/health", self._answer_health)
         application.router.add_get("/v1/status", self._answer_status)
         application.router.add_get("/v1/openapi.json", self._answer_openapi)

@@ -7,6 +7,7 @@ each folder, and a throw-away object in the bucket.
 from __future__ import annotations
 
 import json
+from pathlib import Path
 from typing import TYPE_CHECKING, Final
 
 from rich.console import Console
@@ -16,11 +17,10 @@ from kasm_recd.doctor import bucket, clock, cors, encoders, filesystems, folders
 from kasm_recd.doctor.accounts import Account, account
 from kasm_recd.doctor.finding import Finding, Severity, error, exit_code, warning
 from kasm_recd.errors import SettingsInvalid
-from kasm_recd.settings import load
+from kasm_recd.settings import credentials_folder, load
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Mapping
-    from pathlib import Path
 
     from kasm_recd.settings import Settings
 
@@ -39,20 +39,15 @@ def diagnose(
     socket: Path,
     *,
     environ: Mapping[str, str],
-    guacd_user: str = "guacd",
+    guacd_user: str = "",
     daemon_user: str = "kasm-recd",
     keep_days: int = bucket.KEEP_DAYS,
     origin: str = "",
     fix: bool = False,
 ) -> Iterator[Finding]:
     """Every finding, as it is found; with invalid settings, what is wrong with them."""
-    from pathlib import Path  # noqa: PLC0415 - for this alone
-
-    credentials = environ.get("CREDENTIALS_DIRECTORY")
     try:
-        settings = load(
-            config, environ=environ, credentials_dir=Path(credentials) if credentials else None
-        )
+        settings = load(config, environ=environ, credentials_dir=credentials_folder(environ))
     except SettingsInvalid as invalid:
         yield from _problems(invalid)
         return
@@ -60,7 +55,7 @@ def diagnose(
         yield from cors.cors(settings, origin, fix=fix)
         return
     yield from _settings(settings, config)
-    yield from _this_machine(settings, guacd_user, daemon_user)
+    yield from _this_machine(settings, guacd_user or settings.guacd_user or "guacd", daemon_user)
     if settings.location.target.scheme == "s3":
         yield from bucket.bucket(settings, keep_days=keep_days)
     yield from service.service(socket)
@@ -118,8 +113,6 @@ def _folders(settings: Settings, guacd: Account, daemon: Account) -> Iterator[Fi
     yield from folders.recording_dir(settings.recording_dir, guacd, daemon)
     yield from folders.spool_dir(settings.spool_dir, daemon)
     if settings.location.target.scheme == "file":
-        from pathlib import Path  # noqa: PLC0415 - for this alone
-
         yield from folders.clips(Path(settings.location.target.folder), daemon)
 
 

@@ -60,12 +60,12 @@ class Account:
 
 
 def account(name: str, *more_groups: str) -> Account | None:
-    """The user ``name``, in ``more_groups`` as its unit puts it; None where there is none."""
+    """The user ``name`` (or number), in ``more_groups`` as its unit has it; None if it is not."""
     try:
-        found = pwd.getpwnam(name)
+        found = pwd.getpwuid(int(name)) if name.isdecimal() else pwd.getpwnam(name)
     except KeyError:
         return None
-    groups = set(os.getgrouplist(name, found.pw_gid))
+    groups = set(os.getgrouplist(found.pw_name, found.pw_gid))
     for group in more_groups:
         try:
             groups.add(grp.getgrnam(group).gr_gid)

@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-import time
 from dataclasses import replace
+from email.utils import parsedate_to_datetime
+from time import time
 from typing import TYPE_CHECKING, Any, Final
 
 from kasm_recd.doctor import clock
@@ -36,7 +37,6 @@ def bucket(settings: Settings, *, keep_days: int = KEEP_DAYS) -> Iterator[Findin
         yield of_error("bucket.client", refused)
         return
     try:
-        yield from _reach(exam)
         yield from _write(exam, settings, endpoint)
         yield from _lifecycle(exam, keep_days)
         yield from _lock(exam)
@@ -58,7 +58,10 @@ def examination(settings: Settings, endpoint: Endpoint) -> Examination:
 
 
 def _reach(exam: Examination) -> Iterator[Finding]:
-    region, at = exam.reach()
+    try:
+        region = exam.reach()
+    except RecdError:
+        return  # a right is missing, which the object's checks name better
     if region and region not in (exam.dialect.region, "default"):
         yield error(
             "bucket.region",
@@ -67,13 +70,14 @@ def _reach(exam: Examination) -> Iterator[Finding]:
         )
     else:
         yield ok("bucket.reach", f"it answers, {exam.dialect.addressing}-style")
-    if at is not None:
-        yield clock.against_store(time.time(), at)
 
 
 def _write(exam: Examination, settings: Settings, endpoint: Endpoint) -> Iterator[Finding]:
+    """Writes first: unlike a HEAD's, the answer says what is wrong."""
     answer = exam.put(**_encryption(settings))
     try:
+        yield from _reach(exam)
+        yield from _clock(answer)
         yield from _encrypted(answer, settings)
         yield from _read_back(exam)
         yield from _conditional(exam, settings)
@@ -83,6 +87,11 @@ def _write(exam: Examination, settings: Settings, endpoint: Endpoint) -> Iterato
     finally:
         deleted = _delete(exam)
     yield from deleted
+
+
+def _clock(answer: Any) -> Iterator[Finding]:
+    if date := answer["ResponseMetadata"]["HTTPHeaders"].get("date"):
+        yield clock.against_store(time(), parsedate_to_datetime(date).timestamp())
 
 
 def _encryption(settings: Settings) -> dict[str, str]:
@@ -223,7 +232,7 @@ def _not_told(check: str, untold: NotTold, right: str) -> Finding:
 def _explained(failed: RecdError, settings: Settings, endpoint: Endpoint) -> Finding:
     """The failure; where another way of speaking works, that is the way out."""
     found = of_error("bucket.reach", failed)
-    if not isinstance(failed, StoreUnavailable):
+    if not isinstance(failed, StoreUnavailable) and "storage_scheme" not in failed.hint:
         return replace(found, mend=f"{found.mend} {_POLICY}") if "Grant" in found.mend else found
     others: tuple[tuple[str, dict[str, Any]], ...] = (
         ('storage_addressing_style = "path"', {"addressing_style": "path"}),

@@ -6,6 +6,7 @@ import grp
 import stat
 from typing import TYPE_CHECKING, Final
 
+from kasm_recd import disk
 from kasm_recd.doctor.finding import error, note, ok, warning
 
 if TYPE_CHECKING:
@@ -104,12 +105,12 @@ def _recordings(folder: Path, daemon: Account) -> Iterator[Finding]:
             f"{daemon.name} cannot read {len(unreadable)} recordings, {unreadable[0]} among them",
             f"Put {daemon.name} into the group of guacd's files (SupplementaryGroups=).",
         )
-    if any("w" not in rights for rights in found):
+    if any("w" not in rights for rights in found) and not disk.PUNCH_SOCKET.exists():
         yield note(
             "folder.recordings.pinned",
             "the daemon may not write to guacd's files: what is cut of a live recording is handed "
             "back to the disk only when the session ends",
-            "See README.md, 'Install on a proxy'.",
+            "systemctl enable --now kasm-recd-punch.socket",
         )
 
 

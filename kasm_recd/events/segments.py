@@ -41,6 +41,19 @@ EVENTS: Final = (
         "The manifest of the clip names the cause. Where it comes often, report the recording.",
     ),
     Event(
+        "encoder.tried",
+        "info",
+        ("video",),
+        "The codec that the settings ask for made a small clip on this machine.",
+    ),
+    Event(
+        "encoder.refused",
+        "error",
+        ("error", "hint"),
+        "The codec that the settings ask for does not work on this machine; admission refuses.",
+        "Choose another `video_codec`, or mend the preset or the graphics driver; then reload.",
+    ),
+    Event(
         "segment.gave_up",
         "error",
         (*SEGMENT, "cause"),
@@ -52,6 +65,27 @@ EVENTS: Final = (
         "info",
         SEGMENT,
         "A segment shows nothing that a clip could be made of; it is stored as it is.",
+    ),
+    Event(
+        "segment.raw_first",
+        "info",
+        (*SEGMENT, "length"),
+        "The disk is nearly full and encoding does not keep up: a segment goes up as it is now, "
+        "and its clip is made later.",
+    ),
+    Event(
+        "segment.raw_stored",
+        "info",
+        (*SEGMENT, "length"),
+        "A segment that went up raw for want of room is in the store, proved; it is owed a clip.",
+    ),
+    Event(
+        "clip.waived",
+        "warning",
+        (*SEGMENT, "kasm_id", "length", "cause"),
+        "A clip that was owed will not be made; the raw segment, which is stored, stands for it.",
+        "Nothing is lost: the stored `.guac` is the recording, and `kasm-recd encode` makes a clip "
+        "of it. Give the spool a larger disk, or more encode slots.",
     ),
     Event(
         "segment.leftover_rejected",

@@ -92,6 +92,24 @@ EVENTS: Final = (
         "Free disk at once, and see that uploads go on: what guacd cannot write is lost.",
     ),
     Event(
+        "disk.ballast_impossible",
+        "error",
+        ("folder", "ballast", "floor", "total", "hint"),
+        "The spool's disk is too small for a ballast and the room that is to be free beside it: "
+        "nothing is kept back for a full disk.",
+        "Put spool_dir on a larger disk, or choose a smaller ballast_size, min_free or "
+        "segment_size.",
+    ),
+    Event(
+        "disk.pressure",
+        ("info", "warning"),
+        ("folder", "pressure", "before", "does", "available", "near", "floor"),
+        "The room on a disk passed a mark, and what is done for room changed: `does` says to what. "
+        "Level info: it got better.",
+        "Free disk, or see why uploads or encodes do not keep up (`kasm-recd status`). Nothing is "
+        "lost by it.",
+    ),
+    Event(
         "disk.ballast_made",
         "info",
         ("folder", "ballast", "available"),

@@ -99,6 +99,13 @@ EVENTS: Final = (
         "(recorded), or somebody said so (operator).",
     ),
     Event(
+        "breach.settle_refused",
+        "warning",
+        ("kasm_id", "peer"),
+        "Somebody who may not asked to settle a session's breaches.",
+        "Call `kasm-recd settle` as root or as the daemon's own user.",
+    ),
+    Event(
         "breach.command_done",
         "info",
         ("kasm_id", "breach", "command"),

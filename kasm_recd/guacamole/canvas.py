@@ -112,10 +112,7 @@ class Canvas(Stencil):
 
     def fill_with(self, tile: Canvas) -> Rect:
         """As :meth:`fill`, with ``tile`` repeated in both directions from the upper left corner."""
-        words = tile.look(tile.area)
-        if not words.size:
-            raise Undrawable("a fill with a layer that has no pixels")
-        return self._fill(masking.tiled(words, self.style.matrix))
+        return self._fill(self._tiled(tile))
 
     def stroke(self, colour: np.uint32) -> Rect:
         """Draw a line along the path, which is closed then but not forgotten. Raises Undrawable."""
@@ -123,10 +120,7 @@ class Canvas(Stencil):
 
     def stroke_with(self, tile: Canvas) -> Rect:
         """As :meth:`stroke`, with ``tile`` as in :meth:`fill_with`."""
-        words = tile.look(tile.area)
-        if not words.size:
-            raise Undrawable("a line with a layer that has no pixels")
-        return self.line_along(masking.tiled(words, self.style.matrix))
+        return self.line_along(self._tiled(tile))
 
     def draw(self, picture: Words, x: int, y: int) -> Rect:
         """Draw ``picture`` with its upper left corner at (x, y)."""
@@ -203,6 +197,12 @@ class Canvas(Stencil):
                 within = shape.moved(-bounds.left, -bounds.top).within
                 union[within] = inked[within]
         return self._paint(bounds, union)
+
+    def _tiled(self, tile: Canvas) -> Paint:
+        words = tile.look(tile.area)
+        if not words.size:
+            raise Undrawable("a layer without pixels to draw with")
+        return masking.tiled(words.copy() if tile is self else words, self.style.matrix)
 
     def _reach(self, right: int, bottom: int) -> None:
         if self.grows:

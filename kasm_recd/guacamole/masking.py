@@ -13,7 +13,7 @@ from kasm_recd.guacamole.geometry import Rect
 from kasm_recd.guacamole.matrix import IDENTITY, Matrix
 from kasm_recd.guacamole.path import trace
 from kasm_recd.guacamole.pixels import octets, words_of
-from kasm_recd.guacamole.raster import Mask
+from kasm_recd.guacamole.raster import Mask, bands
 from kasm_recd.guacamole.sampling import sample
 from kasm_recd.guacamole.stroke import outlines
 
@@ -78,23 +78,40 @@ def tiled(tile: Words, matrix: Matrix) -> Paint:
 
 
 def paint(words: Words, shape: Mask, ink: Paint, operator: Operator, clip: Mask | None) -> None:
-    """Draw ``ink`` on ``words`` through ``shape`` and ``clip``, both on the canvas."""
+    """Draw ``ink`` on ``words`` through ``shape`` and ``clip``, both on the canvas.
+
+    It is done some rows at a time, so ``ink`` must not depend on ``words``.
+    """
+    bounds = Rect(0, 0, words.shape[1], words.shape[0]) if clip is None else clip.bounds
     if not operator.clears:
         shape = shape if clip is None else shape.times(clip)
-        if not shape.bounds.empty:
-            source = _share(ink(shape.bounds), shape.cover)
-            composite(words[shape.bounds.within], source, operator)
-        return
-    bounds = Rect(0, 0, words.shape[1], words.shape[0]) if clip is None else clip.bounds
-    source = np.full((bounds.height, bounds.width), CLEAR)
-    shape = shape.cut_to(bounds)
+        bounds = shape.bounds
+    for rows in bands(bounds.height, bounds.width):
+        strip = bounds._replace(
+            top=bounds.top + rows.start, bottom=min(bounds.top + rows.stop, bounds.bottom)
+        )
+        target, part = words[strip.within], shape.cut_to(strip)
+        if operator.clears:
+            cover = None if clip is None else clip.cover[rows]
+            _replace(target, _framed(strip, part, ink), operator, cover)
+        elif not part.bounds.empty:
+            composite(target, _share(ink(part.bounds), part.cover), operator)
+
+
+def _framed(strip: Rect, shape: Mask, ink: Paint) -> Words:
+    """``ink`` through ``shape``, and transparent pixels in the rest of ``strip``."""
+    source = np.full((strip.height, strip.width), CLEAR)
     if not shape.bounds.empty:
-        within = shape.bounds.moved(-bounds.left, -bounds.top).within
+        within = shape.bounds.moved(-strip.left, -strip.top).within
         source[within] = _share(ink(shape.bounds), shape.cover)
-    target = words[bounds.within]
+    return source
+
+
+def _replace(target: Words, source: Words, operator: Operator, clip: Bytes | None) -> None:
+    """Draw ``source`` where transparent pixels of it change something too."""
     drawn = target.copy()
     composite(drawn, source, operator)
-    target[...] = drawn if clip is None else _between(target, drawn, clip.cover)
+    target[...] = drawn if clip is None else _between(target, drawn, clip)
 
 
 def _share(source: Words | np.uint32, cover: Bytes) -> Words:

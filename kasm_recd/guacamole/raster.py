@@ -23,7 +23,7 @@ if TYPE_CHECKING:
     from kasm_recd.guacamole.pixels import Bytes
 
 _LINES: Final = 16
-#: Crossings that are sorted at once; more, and memory would not be bounded.
+#: Crossings that are sorted, and pixels that are summed up, at once: so memory is bounded.
 _AT_ONCE: Final = 1 << 19
 
 
@@ -84,7 +84,7 @@ def fill(outlines: Sequence[Points], area: Rect) -> Mask:
     if crossings > limits.CROSSINGS:
         raise Undrawable("shape with too many edges for its size")
     cover = np.empty((bounds.height, bounds.width), np.uint8)
-    rows = max(1, bounds.height * _AT_ONCE // max(1, crossings))
+    rows = max(1, min(bounds.height * _AT_ONCE // max(1, crossings), _AT_ONCE // bounds.width))
     for top in range(0, bounds.height, rows):
         strip = cover[top : top + rows]
         strip[...] = _cover(edges, top, strip.shape, bounds.left)

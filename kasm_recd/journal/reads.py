@@ -14,7 +14,7 @@ from kasm_recd.errors import JournalCorrupt
 from kasm_recd.journal import breaches, promises, schema
 from kasm_recd.journal.connection import journal_errors, open_reading
 from kasm_recd.journal.rows import breach_of, recording_of, segment_of, session_of, watch_of
-from kasm_recd.segment import Recording, RecordingState, Segment, SegmentState, Session
+from kasm_recd.segment import Form, Recording, RecordingState, Segment, SegmentState, Session
 
 if TYPE_CHECKING:
     import sqlite3
@@ -198,11 +198,17 @@ class JournalReader:
         """Bytes of recordings that only the spool has."""
         return int(self._over_unstored("sum(length)") or 0)
 
+    def clips_owed(self) -> int:
+        """How many segments went up raw under pressure, or are to, and are owed a clip."""
+        return int(self._rows("SELECT count(*) AS n FROM segments WHERE owed")[0]["n"])
+
     def _over_unstored(self, aggregate: str) -> float | None:
         marks = ", ".join("?" * len(UNSTORED))
         rows = self._rows(
-            f"SELECT {aggregate} AS found FROM segments WHERE state IN ({marks})",  # noqa: S608 - ours
-            *UNSTORED,
+            f"SELECT {aggregate} AS found FROM segments WHERE state IN ({marks})"  # noqa: S608 - ours
+            " AND NOT (owed AND (state IN (?, ?) OR (state = ? AND form = ?)))",
+            *(*UNSTORED, SegmentState.ENCODING, SegmentState.ENCODED),
+            *(SegmentState.UPLOADING, Form.CLIP),
         )
         found: float | None = rows[0]["found"]
         return found

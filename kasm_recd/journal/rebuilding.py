@@ -18,7 +18,7 @@ from kasm_recd.journal import rows, schema
 from kasm_recd.journal.connection import journal_errors, open_writing
 from kasm_recd.journal.journal import lock_path, rebuilding_path
 from kasm_recd.journal.lock import Lock
-from kasm_recd.segment import Form, Recording, Segment, SegmentState, Session
+from kasm_recd.segment import Form, Recording, Segment, SegmentEvent, SegmentState, Session
 
 if TYPE_CHECKING:
     import sqlite3
@@ -121,6 +121,7 @@ def _made(sealed: Segment, described: dict[str, Any], artifacts: tuple[Artifact,
         state=SegmentState.RAW if raw else SegmentState.ENCODED,
         sequence=described.get("sequence", 0),
         cause=described.get("cause", ""),
+        owed=raw and described.get("cause") == SegmentEvent.PRESSURE,
         encoder=described.get("encoder", ""),
         artifacts=artifacts,
     )

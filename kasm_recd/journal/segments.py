@@ -14,8 +14,6 @@ if TYPE_CHECKING:
 
 #: What goes up from a state, by the table that leads back to it.
 FORMS: Final[Mapping[SegmentState, Form]] = {state: form for form, state in RETURNS.items()}
-#: Why a segment goes up as it is; the cause is kept with it.
-TO_RAW: Final = frozenset({SegmentEvent.GIVE_UP, SegmentEvent.EMPTY, SegmentEvent.PRESSURE})
 #: A segment that the operator puts back is as it was at its sealing, but for its times.
 PUT_BACK: Final[Mapping[str, Any]] = {
     "form": None,
@@ -27,6 +25,15 @@ PUT_BACK: Final[Mapping[str, Any]] = {
     "key": "",
     "artifacts": (),
     "proofs": {},
+    "owed": False,
+}
+
+
+#: What some events bring with them, whatever the segment.
+BRINGS: Final[Mapping[SegmentEvent, Mapping[str, Any]]] = {
+    SegmentEvent.RETRY: PUT_BACK,
+    SegmentEvent.WAIVE: {"owed": False, "form": Form.RAW},
+    SegmentEvent.STORED: {"owed": False},
 }
 
 
@@ -106,13 +113,18 @@ def claim_key(
 
 def _consequences(segment: Segment, event: SegmentEvent) -> Mapping[str, Any]:
     """What an event brings with it, beside the next state."""
-    if event is SegmentEvent.UPLOAD:
-        return {"form": FORMS[segment.state]}
-    if event is SegmentEvent.RETRY:
-        return PUT_BACK
-    if event in TO_RAW:
-        return {"cause": segment.cause or str(event)}
-    return {}
+    match event:
+        case SegmentEvent.UPLOAD:
+            return {"form": FORMS[segment.state]}
+        case SegmentEvent.GIVE_UP | SegmentEvent.EMPTY | SegmentEvent.PRESSURE:
+            owed = {"owed": True} if event is SegmentEvent.PRESSURE else {}
+            return {"cause": segment.cause or str(event), **owed}
+        case SegmentEvent.OWE:
+            # The proof of what is stored stays; the clip's files are made and proved later.
+            kept = {role: proof for role, proof in segment.proofs.items() if role == "raw"}
+            return {"proofs": kept, "artifacts": (), "next_attempt_at": 0.0}
+        case _:
+            return BRINGS.get(event, {})
 
 
 def _write(

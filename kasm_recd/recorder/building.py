@@ -5,9 +5,10 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Final
 
 from kasm_recd import preambles, process, storage
-from kasm_recd.encoder import Encoder, Picture
+from kasm_recd.encoder import Encoder, Picture, Video
 from kasm_recd.encoder_guacenc import GuacencEncoder
 from kasm_recd.encoder_native import NativeEncoder
+from kasm_recd.encoder_trial import Trial
 from kasm_recd.encoding import EncodePolicy
 
 if TYPE_CHECKING:
@@ -51,12 +52,15 @@ def encode_limits(settings: Settings) -> process.Limits:
     )
 
 
-def build_encoders(limits: process.Limits) -> dict[str, Encoder]:
+def build_encoders(limits: process.Limits, trial: Trial | None = None) -> dict[str, Encoder]:
     """Every encoder by its name, whether this machine has its programs or not."""
-    return {
-        encoder.name: encoder
-        for encoder in (NativeEncoder(limits=limits), GuacencEncoder(limits=limits))
-    }
+    native = NativeEncoder(limits=limits, refusal=lambda: trial.refusal if trial else None)
+    return {encoder.name: encoder for encoder in (native, GuacencEncoder(limits=limits))}
+
+
+def codec_trial(settings: Settings) -> Trial:
+    """What the native encoder's codec has to pass."""
+    return Trial(encode_policy(settings).picture, limits=encode_limits(settings))
 
 
 def encode_policy(settings: Settings) -> EncodePolicy:
@@ -66,6 +70,7 @@ def encode_policy(settings: Settings) -> EncodePolicy:
         height=settings.session_recording_res_height,
         framerate=settings.session_recording_framerate,
         bitrate=settings.bitrate,
+        video=Video(settings.video_codec, settings.video_preset, settings.video_quality),
     )
     return EncodePolicy(
         encoder=settings.encoder,

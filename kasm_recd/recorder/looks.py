@@ -65,6 +65,9 @@ class Looks:
             refused = self._refused.is_set()
             self._refused.clear()
             await asyncio.to_thread(self._ballast.look, refused=refused)
+            await asyncio.to_thread(self._stages.relief.look)
+            if await self._stages.relief.waive_one():
+                self._kick.set()
             with contextlib.suppress(TimeoutError):
                 await asyncio.wait_for(self._refused.wait(), LOOK_S)
 

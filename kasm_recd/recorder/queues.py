@@ -66,7 +66,7 @@ class Queues:
         """Into the queue that its state asks for."""
         order = (segment.sealed_at, segment.sequence)
         lane = str(segment.session_id)
-        if segment.state is SegmentState.SEALED:
+        if segment.state in (SegmentState.SEALED, SegmentState.OWED):
             work = functools.partial(self._encode, segment.id)
             self.encodes.offer(
                 ("encode", segment.id), work, lane=lane, order=order, not_before=not_before

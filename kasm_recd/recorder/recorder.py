@@ -60,7 +60,7 @@ class Recorder:
         building.make_spool(spool)
         # A cut of the usual size must have room again before the ballast is made again.
         floor = max(settings.min_free, settings.segment_size)
-        self.ballast = Ballast(spool, Plan(settings.ballast_size, floor))
+        self.ballast = Ballast(spool, Plan(settings.ballast_size, floor).for_disk(spool))
         self.ballast.look()
         empty = not any((spool / "segments").iterdir())
         try:
@@ -166,6 +166,7 @@ class Recorder:
         for folder in (self._settings.spool_dir / "attempts").iterdir():
             await asyncio.to_thread(disk.clear, folder)
         await self.guard.begin()
+        await self.stages.trial.run(self._settings.spool_dir / "attempts" / "trial")
         waiting = self.stages.offer_all()
         log.info("daemon.recovered", segments=waiting, busy=len(recovered.segments))
 
@@ -188,6 +189,7 @@ class Recorder:
             "bytes_pinned": self.intake.pinned,
             "oldest_unstored_at": self.journal.oldest_unstored(),
             "breaches": self.guard.figures(),
+            "pressure": self.stages.relief.figures(),
             "queues": self.stages.queues.figures(),
             "destinations": {
                 name: {"failures": found.failures, "last_error": found.last_error}

@@ -7,11 +7,13 @@ import functools
 from typing import TYPE_CHECKING, Any, Final
 
 from kasm_recd import disk, preambles
-from kasm_recd.encoding import EncodeStage
+from kasm_recd.encoding import WAITING, EncodeStage
 from kasm_recd.errors import Retried
 from kasm_recd.log import about, get_logger
+from kasm_recd.pressure import Level, Turn
 from kasm_recd.recorder import building
 from kasm_recd.recorder.queues import Queues
+from kasm_recd.relief import Relief
 from kasm_recd.replaying import ReplayStage
 from kasm_recd.segment import RecordingState, SegmentState
 from kasm_recd.segmenter import Rolling, Segmenter
@@ -33,6 +35,7 @@ log = get_logger(__name__)
 
 CUT_AGAIN_S: Final = 5.0
 REPLAY_AGAIN_S: Final = 5.0
+TURN_AGAIN_S: Final = 1.0  # until what waits for room is looked at again
 
 
 class Stages:
@@ -60,7 +63,8 @@ class Stages:
         self._kick = kick
         self._refused = refused
         self._now = now
-        self.encoders = building.build_encoders(building.encode_limits(settings))
+        self.trial = building.codec_trial(settings)
+        self.encoders = building.build_encoders(building.encode_limits(settings), self.trial)
         self.queues = Queues(
             settings,
             cut=self._cut,
@@ -72,6 +76,7 @@ class Stages:
         self._encoding = self._build_encoding()
         self._replaying = self._build_replaying()
         self.uploading = self._build_uploading(stop)
+        self.relief = self._build_relief()
         self._segmenter = self._build_segmenter(hand_back)
 
     def _build_segmenter(self, hand_back: Callable[[Recording], None]) -> Segmenter:
@@ -100,10 +105,27 @@ class Stages:
             policy=building.encode_policy(self._settings),
             on_ready=self._encode_ended,
             on_again=self._encode_ended,
+            on_waived=lambda _segment: self._kick.set(),
             on_full=self._refused.set,
             on_handed_over=self._preamble_settled,
             lacks_follower=self._lacks_follower,
             now=self._now,
+        )
+
+    def _build_relief(self) -> Relief:
+        uploads = self.queues.uploads
+        return Relief(
+            journal=self._journal,
+            spool=self._settings.spool_dir,
+            recordings=self._settings.recording_dir,
+            min_free=self._settings.min_free,
+            segment_size=self._settings.segment_size,
+            slots=self._settings.session_recording_queue_length,
+            raw_allowed=self._settings.raw_upload != "never",
+            uploads=lambda: uploads.busy + uploads.waiting,
+            store_answers=lambda: (
+                not any(each.failures for each in self.uploading.destinations.values())
+            ),
         )
 
     def _build_replaying(self) -> ReplayStage:
@@ -125,7 +147,7 @@ class Stages:
             location=self._settings.location,
             open_store=functools.partial(building.open_store, self._settings, stop),
             back_off=BackOff(most_s=self._settings.retry_max),
-            on_stored=lambda _segment: self._kick.set(),
+            on_stored=self._stored,
             on_again=self.queues.offer_again,
             stop=stop,
             now=self._now,
@@ -133,8 +155,7 @@ class Stages:
 
     def offer_all(self) -> int:
         """Boot: puts the journal's work into the queues; how many segments that are."""
-        states = (SegmentState.SEALED, SegmentState.ENCODED, SegmentState.RAW)
-        waiting = self._journal.segments(*states)
+        waiting = self._journal.segments(*WAITING, SegmentState.ENCODED, SegmentState.RAW)
         for segment in waiting:
             self.queues.offer(segment)
         for segment in self._journal.segments():
@@ -150,23 +171,33 @@ class Stages:
 
     async def seek_preambles(self) -> None:
         """What waits for a preamble gets one, or hears that there will be none."""
-        for segment in self._journal.segments(SegmentState.SEALED):
+        for segment in self._journal.segments(*WAITING):
             if preambles.of(self._settings.spool_dir, segment) is not None:
                 continue
+            if self.relief.level is not Level.EASY:
+                self.queues.offer(segment)  # to go up raw it needs none
             before = self._journal.segment_ending(segment.recording_id, segment.start)
             if before is not None:
                 self._offer_replay(before)
-                continue
-            await asyncio.to_thread(
-                preambles.give_up,
-                *(self._settings.spool_dir, segment.recording_id, segment.start),
-                "the journal does not know the segment before it",
-            )
-            self.queues.offer(segment)
+            elif await self._give_up_preamble(segment):
+                self.queues.offer(segment)
+
+    async def _give_up_preamble(self, segment: Segment) -> bool:
+        """Whether that could be noted; on a full disk it is tried again."""
+        where = (self._settings.spool_dir, segment.recording_id, segment.start)
+        cause = "the journal does not know the segment before it"
+        try:
+            await asyncio.to_thread(preambles.give_up, *where, cause)
+        except OSError as error:
+            if not disk.says_full(error):
+                raise
+            self._refused.set()
+            return False
+        return True
 
     def _rolling(self) -> Rolling:
         """When and how much to cut: as the settings say, and in small steps on a full disk."""
-        size = self._settings.segment_size
+        size = self.relief.cut_size
         return Rolling(min(size, self._ballast.cut_step or size), self._settings.segment_max_age)
 
     async def _cut(self, recording_id: int) -> None:
@@ -191,8 +222,24 @@ class Stages:
             await self._replaying.work(segment_id)
 
     async def _encode(self, segment_id: int) -> None:
-        with self._about(self._journal.segment(segment_id)):
-            await self._encoding.work(segment_id)
+        segment = self._journal.segment(segment_id)
+        if segment is None or segment.state not in WAITING:
+            return
+        with self._about(segment):
+            match self.relief.turn(segment):
+                case Turn.ENCODE:
+                    await self._encoding.work(segment_id)
+                    await self._tell_torn(segment_id)
+                case Turn.RAW:
+                    await self._encoding.go_raw(segment_id)
+                case Turn.WAIT:
+                    self.queues.offer_again(segment, self._now() + TURN_AGAIN_S)
+
+    async def _tell_torn(self, segment_id: int) -> None:
+        """A large segment is read whole only now; see :mod:`kasm_recd.surveying`."""
+        segment = self._journal.segment(segment_id)
+        if segment is not None and segment.contents.damage:
+            await self._guard.sealed(segment)
 
     async def _upload(self, segment_id: int) -> None:
         with self._about(self._journal.segment(segment_id)):
@@ -219,12 +266,18 @@ class Stages:
         self.queues.offer(segment)
         self._offer_replay(segment)
 
+    def _stored(self, segment: Segment) -> None:
+        """Something may go now, or is owed a clip."""
+        self._kick.set()
+        if segment.state is SegmentState.OWED:
+            self.queues.offer(segment)
+
     def _preamble_settled(self, segment: Segment) -> None:
         """What follows can be encoded now, and replayed in its turn."""
         self._kick.set()
         following = self._journal.segment_at(segment.recording_id, segment.end)
         if following is not None:
-            if following.state is SegmentState.SEALED:
+            if following.state in WAITING:
                 self.queues.offer(following)
             self._offer_replay(following)
 

@@ -12,7 +12,6 @@ import secrets
 import threading
 from contextlib import contextmanager
 from dataclasses import dataclass
-from email.utils import parsedate_to_datetime
 from http import HTTPStatus
 from typing import TYPE_CHECKING, Any, Final
 
@@ -81,14 +80,11 @@ class Examination:
         self.client.close()
         self.store.close()
 
-    def reach(self) -> tuple[str, float | None]:
-        """The bucket's region (empty: not told), and the store's clock in Unix seconds."""
+    def reach(self) -> str:
+        """The bucket's region, empty where it is not told; an error is a mere status."""
         with self._talking("look at"):
             answer = self.client.head_bucket(Bucket=self.bucket)
-        headers = answer["ResponseMetadata"]["HTTPHeaders"]
-        date = headers.get("date")
-        at = parsedate_to_datetime(date).timestamp() if date else None
-        return headers.get("x-amz-bucket-region", ""), at
+        return answer["ResponseMetadata"]["HTTPHeaders"].get("x-amz-bucket-region", "")
 
     def put(self, **headers: Any) -> Mapping[str, Any]:
         """Writes the throw-away object with ``headers``; what the store answered."""

@@ -4,7 +4,7 @@
 from.
 """
 
-from kasm_recd.settings.sources import load
+from kasm_recd.settings.sources import credentials_folder, load
 from kasm_recd.settings.values import Settings
 
-__all__ = ["Settings", "load"]
+__all__ = ["Settings", "credentials_folder", "load"]

@@ -8,8 +8,10 @@ consulted: no ``.env`` file, no ``AWS_*`` variable, no ``~/.aws``.
 from __future__ import annotations
 
 import difflib
+import os
 import tomllib
 from dataclasses import dataclass, replace
+from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final
 
 from pydantic import ValidationError
@@ -20,7 +22,6 @@ from kasm_recd.settings.values import Settings
 
 if TYPE_CHECKING:
     from collections.abc import Collection, Iterable, Mapping, Sequence
-    from pathlib import Path
 
     from pydantic_core import ErrorDetails
 
@@ -29,6 +30,8 @@ PREFIX: Final = "KASM_RECD_"
 NOT_SETTINGS: Final = frozenset({"KASM_RECD_CONFIG", "KASM_RECD_SOCKET"})
 SECRETS: Final = ("recording_object_storage_key", "recording_object_storage_secret")
 HIDDEN: Final = "[hidden]"
+#: Where LoadCredential= looks for a name without a path.
+CREDSTORE: Final = Path("/etc/credstore")
 SHOWN_LENGTH: Final = 120  # characters of a wrong value
 LOOKS_LIKE: Final = 0.8  # how near a foreign variable must come to a setting to be its misspelling
 
@@ -76,6 +79,13 @@ def _from_file(path: Path | None) -> dict[str, _Given]:
         # Its first argument names line and column; the error itself may hold the whole file.
         raise _unreadable(path, f"it is not TOML: {error.args[0]}") from None
     return {name: _Given(value, str(path)) for name, value in table.items()}
+
+
+def credentials_folder(environ: Mapping[str, str]) -> Path | None:
+    """Where the secrets lie: as systemd says, else, for root at a prompt, where it reads them."""
+    if named := environ.get("CREDENTIALS_DIRECTORY"):
+        return Path(named)
+    return CREDSTORE if os.geteuid() == 0 and CREDSTORE.is_dir() else None
 
 
 def _from_credentials(folder: Path | None) -> dict[str, _Given]:

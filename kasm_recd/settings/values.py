@@ -204,6 +204,20 @@ class Settings(BaseSettings):
     encoder: Literal["auto", "native", "guacenc"] = Field(
         default="auto", description="auto, native or guacenc"
     )
+    video_codec: Literal["libx264", "libx265", "libsvtav1", "h264_nvenc", "h264_vaapi"] = Field(
+        default="libx264",
+        description="libx264, libx265, libsvtav1, h264_nvenc or h264_vaapi; all but the first are "
+        "tried when the daemon starts",
+    )
+    video_preset: Annotated[str, Field(pattern=r"^\w{0,20}$")] = Field(
+        default="", description="the codec's own name for a preset; empty: what suits screens"
+    )
+    video_quality: Whole = Field(
+        default=0,
+        ge=0,
+        le=63,
+        description="as the codec counts it, lower is better; 0: its default",
+    )
     encode_deadline: Duration = Field(default=HOUR, description="a duration such as 1h")
     encode_memory: Size = Field(
         default=2000 * MB, ge=256 * MB, description="a size of at least 256MB, such as 2GB"

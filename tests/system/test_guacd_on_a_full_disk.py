@@ -143,6 +143,12 @@ def test_a_folder_that_guacd_cannot_write_any_more_is_a_breach_in_time(
         lambda: daemon.admit("k-2")[1].get("reason") == "sessions_unrecorded", "it is refused"
     )
     assert_refused_and_told(daemon, told, "never_appeared")
+    assert daemon.ask("GET", "/v1/sessions/k-1")[1]["state"] == "unrecorded"
+    listed = _run(daemon, "breaches", "--config", "", "--json")
+    assert (listed.returncode, json.loads(listed.stdout)["breaches"][0]["kasm_id"]) == (1, "k-1")
+    assert _run(daemon, "settle", "k-1", "--socket", str(daemon.socket)).returncode == 0
+    assert _run(daemon, "breaches", "--config", "").returncode == 0
+    assert daemon.admit("k-2")[0] == 200
 
 
 def _fill(path: Path) -> None:
@@ -154,6 +160,13 @@ def _fill(path: Path) -> None:
             except OSError:
                 piece //= 2
     assert os.statvfs(path).f_bavail * os.statvfs(path).f_frsize < 64 * 1024
+
+
+def _run(daemon: DaemonProcess, *argv: str) -> subprocess.CompletedProcess[bytes]:
+    command = [sys.executable, "-m", "kasm_recd", *argv]
+    return subprocess.run(
+        command, check=False, capture_output=True, timeout=60, env=daemon.environment()
+    )
 
 
 def _remount(folder: Path, how: str) -> None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import re
 import time
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -94,33 +95,72 @@ def test_a_live_recording_is_stored_and_handed_back_while_guacd_writes(
     assert daemon.stop() == 0
 
 
-POINTS = ("worker", "sidecar", "publish", "seal", "punch", "replayed")
+#: The steps of a roll in their order; what follows one is what comes before the next.
+POINTS = (
+    ("worker:before", "sidecar:before", "publish:before", "seal:before"),
+    ("punch:before", "punch:after", "replayed:before", "replayed:after"),
+)
 
 
 @pytest.mark.slow
-@pytest.mark.parametrize("moment", ["before", "after"])
-@pytest.mark.parametrize("point", POINTS)
-def test_kill_9_between_two_steps_of_a_roll_loses_and_doubles_nothing(
+@pytest.mark.parametrize("points", POINTS, ids=["until-sealed", "from-sealed"])
+def test_kill_9_of_the_daemon_between_any_two_steps_of_a_roll_loses_and_doubles_nothing(
     rolling_daemon: Callable[..., DaemonProcess],
     guacd_writer: Callable[..., GuacdWriter],
     source: Path,
-    point: str,
-    moment: str,
+    points: tuple[str, ...],
 ) -> None:
-    daemon = rolling_daemon(fault=f"{point}:{moment}").start()
+    """One live session, and a daemon that dies of each in turn."""
+    source.write_bytes(make_recording(5 * MB, first_ms=int(time.monotonic() * 1000)))
+    daemon = rolling_daemon().start()
+    name = daemon.admit("k-1")[1]["recording_name"]
+    daemon.kill()
+    writer = guacd_writer(source, daemon.recordings / name, "--on-command")
+    for point in points:
+        daemon.faults["KASM_RECD_TEST_FAULT"] = point
+        daemon.start(wait=False)
+        assert daemon.process is not None
+        writer.write(MB)
+        assert daemon.process.wait(60) == -9, point
+        writer.write(10_000)
+    daemon.faults["KASM_RECD_TEST_FAULT"] = ""
+    daemon.start()
+    assert disk.is_locked(writer.path)
+    writer.write("all")
+    writer.close()
+    assert_whole(daemon, source, least=5)
+
+
+WORKER_FAULTS = (
+    *("cut:opened", "cut:unsynced", "cut:synced", "cut:told", "render:told"),
+    *("replay:opened", "replay:unsynced", "replay:synced", "replay:told"),
+)
+
+
+@pytest.mark.slow
+def test_kill_9_of_a_worker_between_any_two_steps_of_a_roll_loses_and_doubles_nothing(
+    rolling_daemon: Callable[..., DaemonProcess],
+    guacd_writer: Callable[..., GuacdWriter],
+    source: Path,
+) -> None:
+    daemon = rolling_daemon(encode_attempts=9)
+    daemon.faults["KASM_RECD_TEST_WORKER_FAULTS"] = ",".join(WORKER_FAULTS)
+    daemon.start()
     name = daemon.admit("k-1")[1]["recording_name"]
     writer = guacd_writer(source, daemon.recordings / name, "--on-command")
     writer.write(2 * MB + 200_000)
-    assert daemon.process is not None
-    assert daemon.process.wait(60) == -9
-    writer.write(100_000)
-    daemon.faults["KASM_RECD_TEST_FAULT"] = ""
-    daemon.start()
-    wait_until(lambda: len(clips_of(daemon)) >= 2, "it is rolled after all")
+    wait_until(lambda: len(clips_of(daemon)) == 2, "it is rolled after all")
     assert disk.is_locked(writer.path)
     writer.write("all")
     writer.close()
     assert_whole(daemon, source, least=4)
+    told = [
+        line["error"]
+        for event in ("recording.cut_failed", "preamble.failed", "segment.encode_failed")
+        for line in daemon.events(event)
+    ]
+    assert len(told) == len(WORKER_FAULTS)
+    assert all("SIGKILL" in error for error in told)
 
 
 def test_a_killed_writer_leaves_a_torn_tail_in_the_last_segment_alone(
@@ -158,31 +198,59 @@ def test_sessions_that_run_on_and_end_while_the_daemon_is_down_are_cut_in_steps(
     assert not found[-1].manifest["end_known"], "nobody saw the end"
 
 
-def test_a_reconnect_is_rolled_beside_the_first_recording(
+def test_recordings_of_one_session_are_rolled_beside_each_other_whatever_their_names(
     rolling_daemon: Callable[..., DaemonProcess],
     guacd_writer: Callable[..., GuacdWriter],
     source: Path,
 ) -> None:
+    """A reconnect beside the first; then guacd dies of one, starts again, and one is renamed."""
     daemon = rolling_daemon().start()
     name = daemon.admit("k-1")[1]["recording_name"]
-    writers = [guacd_writer(source, daemon.recordings / name, "--on-command") for _ in range(2)]
-    assert writers[1].path.name == f"{name}.1"
-    for writer in writers:
+    first, reconnect = (
+        guacd_writer(source, daemon.recordings / name, "--on-command") for _ in range(2)
+    )
+    assert reconnect.path.name == f"{name}.1"
+    for writer in (first, reconnect):
         writer.write(1_200_000)
     wait_until(lambda: len(clips_of(daemon)) == 2, "both are rolled")
-    for writer in writers:
+    first.path.rename(first.path.with_name(f"{name}.9"))
+    reconnect.kill()
+    again = guacd_writer(source, daemon.recordings / name, "--on-command")
+    assert again.path.name == name
+    for writer in (first, again):
         writer.write("all")
         writer.close()
     wait_until(lambda: daemon.idle() and daemon.spool_is_empty(), "all is stored")
     found = clips_of(daemon)
     assert [each.manifest["sequence"] for each in found] == list(range(len(found)))
-    for recording in ("", ".1"):
-        bodies = [
-            each.body
-            for each in sorted(found, key=lambda each: each.bounds)
-            if each.manifest["recording"]["name"] == f"{name}{recording}"
-        ]
-        assert b"".join(bodies) == source.read_bytes()
+    bodies: dict[int, bytes] = {}
+    for each in sorted(found, key=lambda each: each.bounds):
+        bodies.setdefault(each.manifest["recording"]["id"], b"")
+        bodies[each.manifest["recording"]["id"]] += each.body
+    whole = source.read_bytes()
+    assert sorted(bodies.values(), key=len) == [whole[:1_200_000], whole, whole]
+    assert not daemon.events("recording.lost")
+
+
+def test_what_comes_before_the_first_sync_does_not_cost_the_rest_its_clips(
+    rolling_daemon: Callable[..., DaemonProcess],
+    guacd_writer: Callable[..., GuacdWriter],
+    source: Path,
+) -> None:
+    content = source.read_bytes()
+    silent = re.sub(rb"4\.sync,[^;]*;", b"", content[: content.index(b";4.sync", 2_300_000) + 1])
+    source.write_bytes(silent + content)
+    daemon = rolling_daemon().start()
+    name = daemon.admit("k-1")[1]["recording_name"]
+    writer = guacd_writer(source, daemon.recordings / name, "--on-command")
+    writer.write("all")
+    wait_until(lambda: daemon.events("segment.sealed"), "it is cut without any sync")
+    writer.close()
+    wait_until(lambda: daemon.idle() and daemon.spool_is_empty(), "all is stored")
+    first, *others = clips_of(daemon)
+    assert (first.manifest["form"], first.manifest["cause"]) == ("raw", "empty")
+    assert [each.manifest["form"] for each in others] == ["clip"] * len(others)
+    assert first.body + b"".join(each.body for each in others) == source.read_bytes()
 
 
 @pytest.mark.parametrize("how", ["deleted", "truncated", "replaced", "overwritten"])
