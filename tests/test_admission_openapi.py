@@ -97,7 +97,7 @@ def kinds() -> Iterator[Any]:
     for found in schemathesis.openapi.from_dict(DOCUMENT).get_all_operations():
         operation: Any = found.ok()  # type: ignore[union-attr]  # an Err fails the collection
         yield pytest.param(operation, GenerationMode.POSITIVE, id=operation.label)
-        if operation.body or operation.path_parameters:
+        if operation.body:
             yield pytest.param(operation, GenerationMode.NEGATIVE, id=f"{operation.label} wrong")
 
 
