@@ -1,4 +1,4 @@
-"""Harmed recordings end in a clip, a clean refusal or as nothing to see; ``make fuzz`` runs more."""
+"""Harmed recordings end in a clip, a clean refusal or as nothing to see (more: ``make fuzz``)."""
 
 from __future__ import annotations
 
