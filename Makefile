@@ -1,6 +1,6 @@
 # The commands of this project. Each does its own set-up on a bare Debian 12 (root, or sudo).
 .DEFAULT_GOAL := help
-.PHONY: help demo test lint deb bench clean
+.PHONY: help demo test lint deb bench fuzz clean
 .DELETE_ON_ERROR:
 SHELL := /bin/bash
 
@@ -34,6 +34,9 @@ deb: packaging $(VENV)/bin/python ## a package for this Debian in build/, judged
 
 bench: $(VENV)/tested ## figures: ratios measured side by side in one run
 	$(VENV)/bin/python -m bench
+
+fuzz: $(VENV)/tested ## 10,000 harmed recordings through the encoder, half an hour at most; goes on where it stopped
+	$(VENV)/bin/python -m tests.mutations --state .fuzz-state
 
 clean: ## all that make has made
 	rm -rf $(VENV) .toolbox build dist demo-out *.egg-info .coverage .*_cache .hypothesis

@@ -62,6 +62,10 @@ class GuacamoleClient:
         """Leaves; safe to call again."""
         with contextlib.suppress(OSError):
             self._send("disconnect")
+        self.vanish()
+
+    def vanish(self) -> None:
+        """Is gone without a word, as a browser that crashed."""
         with contextlib.suppress(OSError):
             self._socket.shutdown(socket.SHUT_RDWR)
         if self._thread.ident is not None:
