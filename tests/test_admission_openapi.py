@@ -15,6 +15,7 @@ import schemathesis
 from hypothesis import HealthCheck, Phase, given, seed, settings
 from requests.adapters import HTTPAdapter
 from schemathesis import GenerationMode
+from schemathesis.specs.openapi.checks import negative_data_rejection, positive_data_acceptance
 from urllib3 import HTTPConnectionPool
 from urllib3.connection import HTTPConnection
 
@@ -25,6 +26,9 @@ from tests.test_admission_server import Daemon, serve
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
+#: The document asks brokers for less than the server takes (names in ASCII, RFC 3339 in place of
+#: all ISO 8601), so that a value is not right or wrong by the document alone.
+NARROWER = [positive_data_acceptance, negative_data_rejection]
 EXAMPLES = 40  # of each operation and kind
 DOCUMENT: dict[str, Any] = json.loads(openapi())
 
@@ -116,7 +120,7 @@ def test_the_server_answers_as_the_document_says(
     @given(case=operation.as_strategy(generation_mode=mode))
     def check(case: Any) -> None:
         response = case.call(session=asking, base_url="http://localhost")
-        case.validate_response(response)
+        case.validate_response(response, excluded_checks=NARROWER)
 
     check()
 
