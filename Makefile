@@ -9,7 +9,7 @@ VENV   := .venv
 PIP    := $(VENV)/bin/pip --disable-pip-version-check --quiet
 NEEDED := ffmpeg:ffmpeg setpriv:util-linux prlimit:util-linux
 # Faults that can be had for real (a power cut, a bad fsync), and systemd's word on the unit.
-FAULTS := ps:procps chromium:chromium node:nodejs npm:npm strace:strace xfs_io:xfsprogs mkfs.ext4:e2fsprogs \
+FAULTS := ps:procps ip:iproute2 chromium:chromium node:nodejs npm:npm strace:strace xfs_io:xfsprogs mkfs.ext4:e2fsprogs \
     systemd-analyze:systemd promtool:prometheus radosgw:radosgw ceph-mon:ceph-mon \
     ceph-osd:ceph-osd mmdebstrap:mmdebstrap sshd:openssh-server ssh-keygen:openssh-client
 PACKAGING := dh:debhelper dpkg-buildpackage:dpkg-dev lintian:lintian

@@ -52,6 +52,6 @@ def booted() -> Iterator[Booted]:
 def installed(booted: Booted, package: Path) -> Booted:
     """A booted machine with the package on it, running, set up to be quick."""
     shutil.copy(package, booted.root / "var/tmp/kasm-recd.deb")
-    booted.write("/etc/systemd/system/kasm-recd.service.d/quick.conf", "[Service]\nWatchdogSec=4\n")
+    booted.write("/etc/systemd/system/kasm-recd.service.d/quick.conf", "[Service]\nWatchdogSec=8\n")
     booted.run("dpkg", "-i", "/var/tmp/kasm-recd.deb", timeout_s=110)
     return booted

@@ -17,7 +17,7 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
-from kasm_recd.client import ask
+from kasm_recd.client import _UnixConnection, ask
 from kasm_recd.errors import ControlRefused
 from tests.fixtures_daemon import wait_until
 
@@ -45,17 +45,22 @@ def status(machine: Booted) -> dict[str, Any]:
     return {}
 
 
-def admit(machine: Booted, kasm_id: str) -> tuple[int, dict[str, Any]]:
-    body = {"kasm_id": kasm_id, "user_id": "u", "username": "demo", "record_sessions": True}
+def session(kasm_id: str) -> dict[str, object]:
+    body: dict[str, object] = {
+        "kasm_id": kasm_id,
+        "user_id": "u",
+        "username": "demo",
+        "record_sessions": True,
+    }
     body |= {"image_id": "i", "image_friendly_name": "Terminal", "staged": False}
+    body["record_sessions"] = True
     times = ("created_timestamp", "start_timestamp")
-    answered = ask(
-        socket_of(machine),
-        "POST",
-        "/v1/admission",
-        body | dict.fromkeys(times, "2026-01-01T00:00:00Z"),
-    )
-    return answered[0], answered[1]
+    return body | dict.fromkeys(times, "2026-01-01T00:00:00Z")
+
+
+def admit(machine: Booted, kasm_id: str) -> tuple[int, dict[str, Any]]:
+    code, answer = ask(socket_of(machine), "POST", "/v1/admission", session(kasm_id))
+    return code, answer
 
 
 def configure(machine: Booted, **settings: object) -> None:
@@ -238,12 +243,18 @@ def test_a_restart_refuses_no_broker(installed: Booted) -> None:
 
     def broker(number: int) -> None:
         while not over.is_set():
+            # Without the client's patience: one connection, one answer.
+            connection = _UnixConnection(socket_of(installed), 30)
+            body = json.dumps(session(f"load-{number}-{len(asked)}"))
             try:
-                code, answer = admit(installed, f"load-{number}-{len(asked)}")
-            except ControlRefused as error:
-                refused.append(str(error))
+                connection.request("POST", "/v1/admission", body)
+                answer = connection.getresponse()
+                asked.append(f"{answer.status} {json.loads(answer.read()).get('decision')}")
+            except OSError as error:
+                refused.append(repr(error))
                 return
-            asked.append(f"{code} {answer.get('decision')}")
+            finally:
+                connection.close()
 
     threads = [threading.Thread(target=broker, args=(number,)) for number in range(BROKERS)]
     for thread in threads:
