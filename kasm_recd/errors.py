@@ -7,8 +7,7 @@ library's own exceptions are turned into one of them in the module that is the l
 
 from __future__ import annotations
 
-from dataclasses import dataclass
-from typing import ClassVar
+from typing import ClassVar, NamedTuple
 
 
 class RecdError(Exception):
@@ -84,8 +83,7 @@ class OperatorError(RecdError):
     """Only the operator can mend this; until then admission refuses recorded sessions."""
 
 
-@dataclass(frozen=True, slots=True)
-class Problem:
+class Problem(NamedTuple):
     """What is wrong with one setting; ``value`` is as it may be shown, never a secret's."""
 
     field: str

@@ -10,7 +10,7 @@ from __future__ import annotations
 import difflib
 import os
 import tomllib
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final
 
@@ -192,4 +192,4 @@ def _blotted(problem: Problem, secrets: Iterable[str]) -> Problem:
     value, reason = problem.value, problem.reason
     for secret in filter(None, secrets):
         value, reason = value.replace(secret, HIDDEN), reason.replace(secret, HIDDEN)
-    return replace(problem, value=value, reason=reason)
+    return problem._replace(value=value, reason=reason)
