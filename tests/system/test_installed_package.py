@@ -53,7 +53,6 @@ def session(kasm_id: str) -> dict[str, object]:
         "record_sessions": True,
     }
     body |= {"image_id": "i", "image_friendly_name": "Terminal", "staged": False}
-    body["record_sessions"] = True
     times = ("created_timestamp", "start_timestamp")
     return body | dict.fromkeys(times, "2026-01-01T00:00:00Z")
 
