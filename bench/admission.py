@@ -69,8 +69,10 @@ class Server:
 
     async def ask(self, body: bytes) -> int:
         """The HTTP status; the connection is kept for the next."""
-        if self.free:
+        while self.free:
             reader, writer = self.free.pop()
+            if not reader.at_eof():  # nor closed meanwhile, having been idle
+                break
         else:
             reader, writer = await asyncio.open_unix_connection(str(self.path))
         writer.write(

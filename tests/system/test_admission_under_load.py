@@ -114,6 +114,16 @@ class Load:
         self.stop = asyncio.Event()
         self.answers: list[tuple[str, int, dict[str, Any]]] = []
         self.asked = 0
+        self.task: asyncio.Task[None] | None = None
+
+    def begin(self) -> None:
+        self.task = asyncio.create_task(self.run())
+
+    async def end(self) -> None:
+        """Asks no more, and waits for what was asked."""
+        self.stop.set()
+        assert self.task is not None
+        await asyncio.wait_for(self.task, 60)
 
     async def run(self) -> None:
         began = asyncio.get_running_loop().time()
@@ -142,6 +152,8 @@ class Load:
             while True:
                 if len(self.answers) >= count:
                     return
+                if self.task is not None and self.task.done():
+                    self.task.result()  # somebody went unanswered: why
                 await asyncio.sleep(0.01)
 
 
@@ -150,13 +162,12 @@ async def test_a_restart_under_load_refuses_nobody_and_promises_nothing_wrong(
 ) -> None:
     daemon.start()
     load = Load(daemon.socket)
-    loading = asyncio.create_task(load.run())
+    load.begin()
     await load.answered(BEFORE)
     assert await asyncio.to_thread(daemon.stop) == 0
     daemon.start(wait=False)  # it will not say that it is healthy: the disk is all promised
     await load.answered(len(load.answers) + AFTER)
-    load.stop.set()
-    await asyncio.wait_for(loading, 60)
+    await load.end()
 
     assert len(load.answers) == load.asked, "nobody went unanswered"
     told = Counter((status, answer.get("reason")) for _, status, answer in load.answers)
