@@ -60,6 +60,15 @@ class Job:
 
 
 @dataclass(frozen=True, slots=True)
+class Seen:
+    """What a browser's ``<video>`` says of a clip: its length in seconds, and its size."""
+
+    duration: float
+    width: int
+    height: int
+
+
+@dataclass(frozen=True, slots=True)
 class Shot:
     """What is shown at one position: size, digests of the picture and of the pointer's picture."""
 
@@ -88,7 +97,7 @@ class Player:
             }
             for job in jobs
         ]
-        answers = self._ask(json.dumps(said))
+        answers = self._ask("shot.mjs", json.dumps(said))
         failed = {
             str(job.recording): answer["error"]
             for job, answer in zip(jobs, answers, strict=False)
@@ -98,22 +107,32 @@ class Player:
         assert len(answers) == len(jobs)
         return [[Shot(**shot) for shot in answer["shots"]] for answer in answers]
 
-    def _ask(self, said: str) -> list[dict[str, Any]]:
+    def video(self, clip: Path, positions: Sequence[float], pictures: Path) -> Seen:
+        """Seek ``clip`` in a ``<video>`` to each of ``positions`` (seconds), in their order.
+
+        What the n-th one shows is put into ``pictures`` as ``n.png``.
+        """
+        said = {"clip": str(clip), "positions": positions, "pictures": str(pictures)}
+        (answer,) = self._ask("video.mjs", json.dumps([said]))
+        assert "error" not in answer, answer["error"]
+        return Seen(**answer)
+
+    def _ask(self, script: str, said: str) -> list[dict[str, Any]]:
         trouble: list[str] = []
         while self._broken is None and len(trouble) < ATTEMPTS:
             try:
-                return self._start(said)
+                return self._start(script, said)
             except NoAnswer as error:
                 trouble.append(str(error))
         self._broken = self._broken or "; ".join(trouble)
         pytest.skip(f"NOT JUDGED BY THE OFFICIAL PLAYER: {self._broken}")
 
-    def _start(self, said: str) -> list[dict[str, Any]]:
+    def _start(self, script: str, said: str) -> list[dict[str, Any]]:
         """What one browser answers. Raises NoAnswer."""
         number = next(self._starts)
         assert number <= STARTS, "too many browsers: judge more in one batch"
         profile = self._folder / f"profile-{number}"
-        argv = ["node", str(TOOLBOX / "shot.mjs"), CHROMIUM, str(profile)]
+        argv = ["node", str(TOOLBOX / script), CHROMIUM, str(profile)]
         try:
             done = bounded.run(argv, said=said, deadline_s=DEADLINE_S, mark=str(profile))
         except subprocess.TimeoutExpired:
@@ -158,7 +177,8 @@ def _install() -> None:
     TOOLBOX.mkdir(parents=True, exist_ok=True)
     with (TOOLBOX.parent / "player.lock").open("w") as lock:
         fcntl.flock(lock, fcntl.LOCK_EX)
-        shutil.copy(SOURCE / "shot.mjs", TOOLBOX)
+        for script in SOURCE.glob("*.mjs"):
+            shutil.copy(script, TOOLBOX)
         wanted, there = SOURCE / "package.json", TOOLBOX / "package.json"
         if there.exists() and there.read_bytes() == wanted.read_bytes():
             return
