@@ -12,11 +12,11 @@ from bench import admission, clips, live, roll
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-BENCHMARKS: dict[str, Callable[[], dict[str, Any]]] = {
-    "live": live.run,
+BENCHMARKS: dict[str, Callable[[argparse.Namespace], dict[str, Any]]] = {
+    "live": lambda _options: live.run(),
     "clips": clips.run,
-    "roll": roll.run,
-    "admission": admission.run,
+    "roll": lambda _options: roll.run(),
+    "admission": lambda _options: admission.run(),
 }
 
 
@@ -24,15 +24,19 @@ def main() -> None:
     parser = argparse.ArgumentParser(prog="python -m bench")
     parser.add_argument("names", nargs="*", metavar="NAME", help=", ".join(BENCHMARKS))
     parser.add_argument("--json", type=Path, metavar="FILE", help="the figures, for a script")
+    of_clips = parser.add_argument_group("clips", "to run a part of the table")
+    of_clips.add_argument("--only", action="append", metavar="NAME", choices=clips.names())
+    of_clips.add_argument("--size", action="append", metavar="WxH/N", choices=clips.PICTURES)
     arguments = parser.parse_args()
     unknown = set(arguments.names) - set(BENCHMARKS)
     if unknown:
         parser.error(
             f"no benchmark {', '.join(sorted(unknown))}; there are {', '.join(BENCHMARKS)}"
         )
-    figures = {name: BENCHMARKS[name]() for name in arguments.names or BENCHMARKS}
+    figures = {name: BENCHMARKS[name](arguments) for name in arguments.names or BENCHMARKS}
     if arguments.json:
         arguments.json.write_text(json.dumps(figures, indent=1) + "\n")
 
 
-main()
+if __name__ == "__main__":  # and not where a process is spawned
+    main()

@@ -1,73 +1,98 @@
-"""Ours against guacenc + ffmpeg, where guacenc is on PATH: CPU, time and bytes."""
+"""Ours against guacenc + ffmpeg, where guacenc is on PATH: CPU, time, memory, bytes, likeness."""
 
 from __future__ import annotations
 
-import asyncio
-import lzma
-import resource
 import shutil
 import tempfile
-import time
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Final
 
-from kasm_recd.encoder import Job, Picture
-from kasm_recd.file_commands import take_in
-from kasm_recd.recorder import build_encoders, worker_limits
+from bench import likeness
+from bench.contenders import BITRATE, mended, ours, taken_in, theirs
+from bench.costs import Cost, weigh
+from bench.recordings import Length, bundled, repeated, seconds_of, unpacked
+from kasm_recd.encoder import Picture
 
 if TYPE_CHECKING:
-    from kasm_recd.encoder import Encoder
+    from argparse import Namespace
 
-NAMES = ("ssh-work.guac", "ssh-idle.guac", "rdp-desktop.guac", "v155-vnc.guac")
-DATA = Path("tests/data/recordings")
-PICTURES = (Picture(1280, 720, 25, 8_000_000), Picture(720, 480, 2, 8_000_000))
+PICTURES: Final = {
+    "1280x720/25": Picture(1280, 720, 25, BITRATE),
+    "720x480/2": Picture(720, 480, 2, BITRATE),
+}
+IDLE: Final = "ssh-idle.guac"
+LONG_IDLE: Final = (300, 600, 3600)  # seconds
+HEAD: Final = (
+    f"{'recording':<24}{'picture':<12}{'by':<8}{'CPU s':>7}{'wall s':>8}{'MB RSS':>8}{'kB':>8}"
+    f"{'m4v kB':>8}{'SSIM Y':>8}{'All':>8}{'s/CPU s':>9}"
+)
 
 
-def run() -> dict[str, Any]:
+def names() -> list[str]:
+    """All recordings; idle ones made longer are called after their seconds."""
+    return [*(name for name in bundled() if name != IDLE), *(f"{IDLE}:{s}" for s in LONG_IDLE)]
+
+
+def run(options: Namespace) -> dict[str, Any]:
     """Prints one table and gives its rows by ``recording WxH/framerate``."""
-    encoders = build_encoders(worker_limits())
-    if shutil.which("guacenc") is None:
+    versus = shutil.which("guacenc") is not None
+    if not versus:
         print("clips: guacenc is not on PATH, so there is nothing to compare with")
-        del encoders["guacenc"]
-    print(f"{'recording':<18}{'picture':<14}{'encoder':<9}{'CPU s':>7}{'wall s':>8}{'kB':>8}")
+    print(HEAD)
     rows: dict[str, Any] = {}
-    with tempfile.TemporaryDirectory(prefix="kasm-recd-bench-") as folder:
-        for name in NAMES:
-            body = Path(folder) / name
-            body.write_bytes(lzma.decompress((DATA / f"{name}.xz").read_bytes()))
-            for picture in PICTURES:
-                rows |= _compare(body, picture, encoders)
+    for name in [name for name in names() if not options.only or name in options.only]:
+        for size in options.size or PICTURES:
+            with tempfile.TemporaryDirectory(prefix="kasm-recd-bench-") as folder:
+                rows[f"{name} {size}"] = _compare(name, size, Path(folder), versus=versus)
     return rows
 
 
-def _compare(body: Path, picture: Picture, encoders: dict[str, Encoder]) -> dict[str, Any]:
-    shown = f"{picture.width}x{picture.height}/{picture.framerate}"
-    rows = {name: _encode(body, picture, encoder) for name, encoder in encoders.items()}
-    for name, row in rows.items():
-        figures = f"{row['cpu_s']:>7.2f}{row['wall_s']:>8.2f}{row['bytes'] / 1000:>8.0f}"
-        print(f"{body.name:<18}{shown:<14}{name:<9}{figures}")
-    if len(rows) > 1:
-        less = rows["guacenc"]["cpu_s"] / rows["native"]["cpu_s"]
-        smaller = rows["guacenc"]["bytes"] / rows["native"]["bytes"]
-        print(f"{'':<32}native: {less:.1f} times less CPU, {smaller:.1f} times fewer bytes")
-    return {f"{body.name} {shown}": rows}
+def _compare(name: str, size: str, folder: Path, *, versus: bool) -> dict[str, Any]:
+    known, _, wanted_s = name.partition(":")
+    recording = unpacked(known, folder)
+    if wanted_s:
+        length = Length(seconds=float(wanted_s))
+        recording = repeated(recording, folder / "long.guac", length)
+    lasts_s = seconds_of(recording)
+    body, contents = taken_in(recording, folder / "taken")
+    clip, cost = weigh(ours, body, folder / "ours", contents, PICTURES[size])
+    unpointed = ours(body, folder / "unpointed", contents, PICTURES[size], pointer=False)
+    rows = {"ours": _row(cost, lasts_s, clip, likeness.of_clip(unpointed, known))}
+    _print(name, size, "ours", rows["ours"])
+    if versus:
+        input_ = mended(body, folder)
+        (video, clip), cost = weigh(theirs, input_, PICTURES[size])
+        row = _row(cost, lasts_s, clip, likeness.of_clip(clip, known))
+        rows["guacenc"] = row | {"m4v_bytes": video.stat().st_size}
+        _print(name, size, "guacenc", rows["guacenc"])
+        less = row["cpu_s"] / rows["ours"]["cpu_s"]
+        smaller = row["bytes"] / rows["ours"]["bytes"]
+        print(f"{'':<36}ours: {less:.1f} times less CPU, {smaller:.1f} times fewer bytes")
+    return rows
 
 
-def _encode(recording: Path, picture: Picture, encoder: Encoder) -> dict[str, float]:
-    with tempfile.TemporaryDirectory(prefix="kasm-recd-bench-") as folder:
-        copy, contents = asyncio.run(take_in(recording, Path(folder)))
-        attempt = Path(folder) / "attempt"
-        attempt.mkdir()
-        job = Job(copy, attempt, contents, contents.last_sync or 0, picture)
-        before, began = _children_cpu(), time.monotonic()
-        clip = asyncio.run(encoder.encode(job))
-        return {
-            "cpu_s": _children_cpu() - before,
-            "wall_s": time.monotonic() - began,
-            "bytes": clip.path.stat().st_size,
-        }
+def _row(cost: Cost, lasts_s: float, clip: Path, ssim: likeness.Ssim | None) -> dict[str, Any]:
+    return {
+        "cpu_s": cost.cpu_s,
+        "wall_s": cost.wall_s,
+        "peak_bytes": cost.peak_bytes,
+        "bytes": clip.stat().st_size,
+        "ssim_luma": ssim and ssim.luma,
+        "ssim_all": ssim and ssim.all,
+        "recorded_s": lasts_s,
+        "recorded_s_per_cpu_s": lasts_s / cost.cpu_s,
+    }
 
 
-def _children_cpu() -> float:
-    used = resource.getrusage(resource.RUSAGE_CHILDREN)
-    return used.ru_utime + used.ru_stime
+def _print(name: str, size: str, by: str, row: dict[str, Any]) -> None:
+    likeness_shown = "".join(
+        f"{row[key]:>8.4f}" if row[key] is not None else f"{'-':>8}"
+        for key in ("ssim_luma", "ssim_all")
+    )
+    between = f"{row['m4v_bytes'] / 1000:>8.0f}" if "m4v_bytes" in row else f"{'-':>8}"
+    print(
+        f"{name:<24}{size:<12}{by:<8}{row['cpu_s']:>7.2f}{row['wall_s']:>8.2f}"
+        f"{row['peak_bytes'] / 1e6:>8.0f}{row['bytes'] / 1000:>8.0f}{between}{likeness_shown}"
+        f"{row['recorded_s_per_cpu_s']:>9.1f}",
+        flush=True,
+    )

@@ -3,9 +3,7 @@
 from __future__ import annotations
 
 import json
-import lzma
 import os
-import re
 import resource
 import shutil
 import subprocess
@@ -14,30 +12,33 @@ import time
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final
 
-from kasm_recd.guacamole.instructions import read
+from bench.recordings import Length, repeated, unpacked
+from kasm_recd.guacamole.display import Display
+from kasm_recd.guacamole.instructions import Instruction, read
 from kasm_recd.process import worker_argv
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
-DATA: Final = Path("tests/data/recordings")
 #: What the large recording repeats: a desktop's images, as they fill segments soonest.
 REPEATED: Final = "v155-vnc.guac"
 REPLAYED: Final = ("ssh-work.guac", "rdp-desktop.guac", "v155-vnc.guac")
 LARGE: Final = 150_000_000
+#: What stands for a segment of that size in a replay: the start of Python weighs little by then.
+LONG: Final = 36_000_000
 MB: Final = 1_000_000
 PIECE: Final = 256 * 1024
 ROUNDS: Final = 9
-_SYNC: Final = re.compile(rb"4\.sync,\d+\.(\d+)")
 
 
 def run() -> dict[str, Any]:
     """Prints a line for each figure and gives them all by name."""
     with tempfile.TemporaryDirectory(prefix="kasm-recd-bench-", dir=".") as folder:
-        large = _repeated(_unpacked(REPEATED, Path(folder)), Path(folder) / "large.guac")
+        made = Path(folder)
+        large = repeated(unpacked(REPEATED, made), made / "large.guac", Length(size=LARGE))
         figures: dict[str, Any] = {"framing": _framing(large), "cut": _cut(large)}
         large.unlink()
-        figures["replay"] = {name: _replay(_unpacked(name, Path(folder))) for name in REPLAYED}
+        figures["replay"] = {name: _replays(unpacked(name, made)) for name in REPLAYED}
     return figures
 
 
@@ -85,12 +86,21 @@ def _cut(recording: Path) -> dict[str, float]:
     }  # fmt: skip
 
 
+def _replays(recording: Path) -> dict[str, Any]:
+    """As it is, and as long as segments are in practice."""
+    long = repeated(recording, recording.with_stem(f"{recording.stem}-long"), Length(size=LONG))
+    figures = {"short": _replay(recording), "long": _replay(long)}
+    long.unlink()
+    return figures
+
+
 def _replay(recording: Path) -> dict[str, float]:
     """The preamble after a recording, and after that preamble and the recording again."""
     first, chained = recording.with_suffix(".1"), recording.with_suffix(".2")
     worker = _Worker("replay", "--input", recording, "--output", first)
     _Worker("replay", "--preamble", first, "--input", recording, "--output", chained)
     size = recording.stat().st_size / MB
+    _must_play(recording)
     row: dict[str, float] = {
         "cpu_s_per_mb": worker.cpu_s / size,
         "peak_bytes": worker.peak_bytes,
@@ -98,7 +108,7 @@ def _replay(recording: Path) -> dict[str, float]:
         "chained_bytes": chained.stat().st_size,
     }
     told = (
-        f"replay: {recording.name:<18}{row['cpu_s_per_mb']:.3f} CPU s/MB, preamble "
+        f"replay: {recording.name:<22}{size:>5.1f} MB {row['cpu_s_per_mb']:.3f} CPU s/MB, preamble "
         f"{row['preamble_bytes'] / 1000:.0f} kB, chained {row['chained_bytes'] / 1000:.0f} kB, "
         f"{worker.peak_bytes / MB:.0f} MB at most"
     )
@@ -108,6 +118,16 @@ def _replay(recording: Path) -> dict[str, float]:
         told += f"; {row['ratio']:.2f} of guacenc's {theirs / size:.3f} (0.2 is wanted)"
     print(told)
     return row
+
+
+def _must_play(recording: Path) -> None:
+    """Raises RuntimeError where not all of it can be drawn: then less than all was measured."""
+    display = Display()
+    for found in read(_pieces(recording)):
+        if isinstance(found, Instruction):
+            display.apply(found)
+        if not isinstance(found, Instruction) or display.damage:
+            raise RuntimeError(f"{recording} does not play whole: {found}")
 
 
 class _Worker:
@@ -137,28 +157,6 @@ def _cpu_of(argv: list[str]) -> float:
 def _children_cpu() -> float:
     used = resource.getrusage(resource.RUSAGE_CHILDREN)
     return used.ru_utime + used.ru_stime
-
-
-def _unpacked(name: str, folder: Path) -> Path:
-    path = folder / name
-    path.write_bytes(lzma.decompress((DATA / f"{name}.xz").read_bytes()))
-    return path
-
-
-def _repeated(recording: Path, large: Path) -> Path:
-    """The recording over and over, its syncs moved on each time."""
-    whole = recording.read_bytes()
-    times = [int(found[1]) for found in _SYNC.finditer(whole)]
-    lasts_ms = times[-1] - times[0] + 40
-    with large.open("wb") as file:
-        for turn in range(-(-LARGE // len(whole))):
-
-            def moved(found: re.Match[bytes], turn: int = turn) -> bytes:
-                later = int(found[1]) + turn * lasts_ms
-                return b"4.sync,%d.%d" % (len(str(later)), later)
-
-            file.write(_SYNC.sub(moved, whole))
-    return large
 
 
 def _pieces(path: Path) -> Iterator[bytes]:

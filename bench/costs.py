@@ -1,0 +1,44 @@
+"""What a piece of work costs: CPU of every process that it starts, wall time and peak memory."""
+
+from __future__ import annotations
+
+import multiprocessing
+import resource
+import time
+from concurrent.futures import ProcessPoolExecutor
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, TypeVar
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+Result = TypeVar("Result")
+
+
+@dataclass(frozen=True, slots=True)
+class Cost:
+    """``cpu_s`` is user and system time, start-up included; ``peak_bytes`` of the largest one."""
+
+    cpu_s: float
+    wall_s: float
+    peak_bytes: int
+
+
+def weigh(work: Callable[..., Result], *args: object) -> tuple[Result, Cost]:
+    """Does ``work`` in a process of its own, so that nothing else's children count.
+
+    What that process itself uses meanwhile is counted too (the daemon's share), its start is not:
+    the daemon is there already. Memory is that of the children alone.
+    """
+    spawning = multiprocessing.get_context("spawn")
+    with ProcessPoolExecutor(1, mp_context=spawning, max_tasks_per_child=1) as apart:
+        return apart.submit(_weighed, work, *args).result()
+
+
+def _weighed(work: Callable[..., Result], *args: object) -> tuple[Result, Cost]:
+    used, began = time.process_time(), time.monotonic()
+    result = work(*args)
+    wall_s, used = time.monotonic() - began, time.process_time() - used
+    children = resource.getrusage(resource.RUSAGE_CHILDREN)
+    cpu_s = used + children.ru_utime + children.ru_stime
+    return result, Cost(cpu_s, wall_s, children.ru_maxrss * 1024)
