@@ -15,8 +15,8 @@ from typing import TYPE_CHECKING, Final
 
 from kasm_recd import metrics, storage
 from kasm_recd.errors import KeyTaken, OperatorError, Retried
-from kasm_recd.location import following, sibling, variables_of
 from kasm_recd.log import get_logger
+from kasm_recd.object_keys import following, sibling, variables_of
 from kasm_recd.segment import Form, Segment, SegmentEvent, SegmentState
 
 if TYPE_CHECKING:
