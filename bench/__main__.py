@@ -7,7 +7,7 @@ import json
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from bench import admission, clips, live, roll
+from bench import admission, capacity, clips, live, roll
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -15,6 +15,7 @@ if TYPE_CHECKING:
 BENCHMARKS: dict[str, Callable[[argparse.Namespace], dict[str, Any]]] = {
     "live": lambda _options: live.run(),
     "clips": clips.run,
+    "capacity": capacity.run,
     "roll": lambda _options: roll.run(),
     "admission": lambda _options: admission.run(),
 }
@@ -27,6 +28,8 @@ def main() -> None:
     of_clips = parser.add_argument_group("clips", "to run a part of the table")
     of_clips.add_argument("--only", action="append", metavar="NAME", choices=clips.names())
     of_clips.add_argument("--size", action="append", metavar="WxH/N", choices=clips.PICTURES)
+    of_capacity = parser.add_argument_group("capacity")
+    of_capacity.add_argument("--video", type=Path, metavar="FILE", help="a recording of a video")
     arguments = parser.parse_args()
     unknown = set(arguments.names) - set(BENCHMARKS)
     if unknown:
