@@ -11,8 +11,16 @@ from hypothesis import strategies as st
 from kasm_recd.guacamole.geometry import Rect
 from kasm_recd.guacamole.pixels import Bytes, words_of
 from kasm_recd.workers.letterbox import Letterbox, fitted
+from kasm_recd.workers.windows import Windows
 from tests.painting import BLUE, GREEN, RED, Colour, plain
 
+#: Pictures and the frames they are put into, with many, some, few and no windows.
+SCALED = [
+    *[((1280, 720), (720, 480)), ((1024, 768), (640, 480)), ((1366, 768), (720, 480))],
+    *[((800, 600), (1280, 720)), ((801, 601), (720, 480))],
+]
+#: A window's filter is rounded anew; on noise, the hardest picture, that is seen.
+LEVELS_SMALLER, LEVELS_LARGER = 1, 2
 WHITE, BLACK = (255, 255, 255, 255), (0, 0, 0, 255)
 
 
@@ -110,3 +118,52 @@ def test_converting_what_changed_gives_what_converting_all_would(
     anew = Letterbox(96, 96)
     _put(anew, pixels)
     assert np.array_equal(_shown(kept_up), _shown(anew))
+
+
+@given(
+    st.lists(st.tuples(*[st.floats(0, 1)] * 2, *[st.floats(0, 0.3)] * 2), min_size=1, max_size=3),
+    st.sampled_from(SCALED),
+    st.integers(0, 99),
+)
+@settings(max_examples=25, deadline=None)
+def test_scaling_what_changed_gives_what_scaling_all_would(
+    shares: list[tuple[float, float, float, float]],
+    sizes: tuple[tuple[int, int], tuple[int, int]],
+    seed: int,
+) -> None:
+    random, ((columns, rows), frame) = np.random.default_rng(seed), sizes
+    pixels = np.full((rows, columns, 4), 255, np.uint8)
+    pixels[..., :3] = random.integers(0, 256, (rows, columns, 3), np.uint8)
+    kept_up = Letterbox(*frame)
+    kept_up.put(words_of(pixels), [])
+    part = (columns, rows) * 2
+    whole = Rect(0, 0, columns, rows)
+    rects = [
+        Rect.sized(*(int(a * b) for a, b in zip(share, part, strict=True))) for share in shares
+    ]
+    changed = [rect.cut_to(whole) for rect in rects]
+    for rect in changed:
+        noise = random.integers(0, 2, (rect.height, rect.width, 1), np.uint8)
+        pixels[(*rect.within, slice(3))] = noise * 255
+    kept_up.put(words_of(pixels), changed)
+    anew = Letterbox(*frame)
+    anew.put(words_of(pixels), [])
+    levels = LEVELS_SMALLER if rows > frame[1] else LEVELS_LARGER
+    difference = kept_up.frame.to_ndarray().astype(int) - anew.frame.to_ndarray()
+    assert np.abs(difference).max() <= levels
+
+
+def test_a_small_change_is_scaled_with_little_around_it() -> None:
+    windows = Windows(Rect(0, 0, 1280, 720), Rect(0, 38, 720, 442))
+    (window,) = windows.around([Rect.sized(400, 100, 10, 20)]) or []
+    assert window.source == Rect(352, 0, 448, 360)
+    assert window.shown == Rect(198, 0, 252, 202)
+    assert window.sound == Rect(218, 50, 238, 74)
+
+
+@pytest.mark.parametrize(
+    ("width", "changed"),
+    [(1280, [Rect(0, 0, 1280, 700)]), (1280, [Rect(0, 0, 9, 9)] * 9), (1279, [Rect(0, 0, 9, 700)])],
+)
+def test_all_is_scaled_where_that_costs_less(width: int, changed: list[Rect]) -> None:
+    assert Windows(Rect(0, 0, width, 720), Rect(0, 0, 720, 404)).around(changed) is None

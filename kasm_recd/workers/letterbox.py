@@ -1,7 +1,7 @@
 """Pictures of any size into video frames of one size: square pixels, black bars, YUV 4:2:0.
 
-Colours become BT.709 in the limited range, which is what players assume of HD video. As long as
-nothing is scaled, only the parts that changed are converted.
+Colours become BT.709 in the limited range, which is what players assume of HD video. Only the parts
+that changed are converted, and scaled where the picture has another size (``windows``).
 """
 
 from __future__ import annotations
@@ -13,6 +13,7 @@ from av.video.reformatter import ColorRange, Colorspace, Interpolation, VideoRef
 
 from kasm_recd.guacamole.geometry import NOWHERE, Rect
 from kasm_recd.guacamole.pixels import octets, plane_of
+from kasm_recd.workers.windows import Windows
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
@@ -36,9 +37,10 @@ class Letterbox:
         self.frame.colorspace = Colorspace.ITU709
         self.frame.color_range = ColorRange.MPEG
         self._planes = [_plane(self.frame, index) for index in range(3)]
-        self._reformatter = VideoReformatter()
+        self._whole, self._part = VideoReformatter(), VideoReformatter()  # each keeps its filters
         self._source = NOWHERE  # all of the last picture
         self._place = NOWHERE  # where it lies in the frame
+        self._windows = Windows(NOWHERE, NOWHERE)
         self._blacken()
 
     def put(self, picture: Words, changed: Iterable[Rect]) -> None:
@@ -48,6 +50,7 @@ class Letterbox:
         if whole != self._source:
             self._source = whole
             self._place = fitted(columns, rows, self.frame.width, self.frame.height)
+            self._windows = Windows(self._source, self._place)
             self._blacken()
             changed = [whole]
         if whole.empty:
@@ -56,8 +59,7 @@ class Letterbox:
             for rect in changed:
                 self._put_part(picture, _widened(_grown(rect), _BLOCK).cut_to(whole))
         else:
-            frame = self._converted(picture, self._place)
-            self._paste(frame, Rect(0, 0, frame.width, frame.height), self._place)
+            self._put_scaled(picture, [rect.cut_to(whole) for rect in changed])
 
     @property
     def _convertible_in_parts(self) -> bool:
@@ -71,23 +73,20 @@ class Letterbox:
 
     def _put_part(self, picture: Words, part: Rect) -> None:
         around = _grown(part).cut_to(self._source)
-        frame = self._converted(picture[around.within], around)
+        frame = _converted(picture[around.within], around, self._part)
         inside = part.moved(-around.left, -around.top)
         self._paste(frame, inside, part.moved(self._place.left, self._place.top))
 
-    def _converted(self, picture: Words, size: Rect) -> VideoFrame:
-        """``picture`` as YUV, scaled if ``size`` is another than its own."""
-        return self._reformatter.reformat(
-            VideoFrame.from_numpy_buffer(octets(picture), "rgba"),
-            size.width,
-            size.height,
-            PIXEL_FORMAT,
-            dst_colorspace=Colorspace.ITU709,
-            src_color_range=ColorRange.JPEG,
-            dst_color_range=ColorRange.MPEG,
-            interpolation=Interpolation.BICUBIC,
-            threads=1,
-        )
+    def _put_scaled(self, picture: Words, changed: Iterable[Rect]) -> None:
+        windows = self._windows.around(rect for rect in changed if not rect.empty)
+        if windows is None:
+            frame = _converted(picture, self._place, self._whole)
+            self._paste(frame, Rect(0, 0, frame.width, frame.height), self._place)
+            return
+        for source, shown, sound in windows:
+            frame = _converted(picture[source.within], shown, self._part)
+            inside = sound.moved(-shown.left, -shown.top)
+            self._paste(frame, inside, sound.moved(self._place.left, self._place.top))
 
     def _paste(self, source: VideoFrame, part: Rect, place: Rect) -> None:
         """Put ``part`` of ``source`` at ``place``, of the same size, of the frame."""
@@ -107,6 +106,21 @@ def fitted(width: int, height: int, frame_width: int, frame_height: int) -> Rect
     shown_width, shown_height = (max(2, round(side * scale / 2) * 2) for side in (width, height))
     left, top = (frame_width - shown_width) // 4 * 2, (frame_height - shown_height) // 4 * 2
     return Rect.sized(left, top, shown_width, shown_height)
+
+
+def _converted(picture: Words, size: Rect, reformatter: VideoReformatter) -> VideoFrame:
+    """``picture`` as YUV, scaled if ``size`` is another than its own."""
+    return reformatter.reformat(
+        VideoFrame.from_numpy_buffer(octets(picture), "rgba"),
+        size.width,
+        size.height,
+        PIXEL_FORMAT,
+        dst_colorspace=Colorspace.ITU709,
+        src_color_range=ColorRange.JPEG,
+        dst_color_range=ColorRange.MPEG,
+        interpolation=Interpolation.BICUBIC,
+        threads=1,
+    )
 
 
 def _shrunk(rect: Rect, by: int) -> Rect:
