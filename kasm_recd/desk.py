@@ -134,7 +134,7 @@ class Desk:
             self._measured,
             self.settings_error,
             self._journal_error,
-            self._recorder.guard.error() if self._recorder else None,
+            self._recorder.guard.breaches.error() if self._recorder else None,
             self._draining,
         )
         if found != self._found:
@@ -232,7 +232,7 @@ class Desk:
 
     async def settle(self, kasm_id: str) -> list[Breach]:
         """Settles a session's open breaches, and gives those; raises JournalCorrupt, DiskFull."""
-        return await self._guard().settle(kasm_id)
+        return await self._guard().breaches.settle(kasm_id)
 
     def again(self, session_id: int) -> bool:
         """Gives a promised recording time anew; false where it has appeared."""

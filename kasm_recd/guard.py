@@ -2,8 +2,7 @@
 
 guacd fails open and says nothing, so it is held to what it leaves in the folder: after an allow a
 recording appears; while the session lives it is not deleted, shrunk or replaced, and does not stand
-still on a full disk. A breach is journaled, logged, told to the operator's command, and speaks
-against further sessions until a recording appears again.
+still on a full disk. What is said of a breach, and to whom: :mod:`kasm_recd.open_breaches`.
 
 Time is given anew where we were away: after a start of the daemon every watch has its full time,
 one from another boot of the machine, or of long ago, is dropped, and nothing is ever said before a
@@ -18,9 +17,10 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Final, NoReturn
 
-from kasm_recd import disk, metrics
-from kasm_recd.breach import BreachKind, Settled
+from kasm_recd import disk
+from kasm_recd.breach import BreachKind
 from kasm_recd.log import get_logger
+from kasm_recd.open_breaches import OpenBreaches
 from kasm_recd.segment import RecordingState
 from kasm_recd.stalling import NO_ROOM, Stalls
 from kasm_recd.watcher import Loss
@@ -43,10 +43,6 @@ LOSSES: Final = {
     Loss.SHRUNK: BreachKind.SHRUNK,
     Loss.REPLACED: BreachKind.REPLACED,
 }
-HINT: Final = (
-    "The session goes on without being recorded: end it. Recorded sessions are refused until a "
-    "recording appears again, or somebody calls: kasm-recd settle KASM_ID"
-)
 
 
 @dataclass(frozen=True, slots=True)
@@ -73,37 +69,19 @@ class Guard:
         monotonic: Callable[[], float] = time.monotonic,
     ) -> None:
         """``sound`` is told of each breach, and must not wait."""
+        self.breaches = OpenBreaches(journal, sound)
         self._journal = journal
         self._appear_within_s = appear_within_s
         # So that it is said within appear_within: a scan is due, and takes its time.
         self._patience_s = max(appear_within_s / 2, appear_within_s - scan_interval_s - LOOK_S)
         self._boot_id = boot_id
-        self._sound = sound
         self._now = now
         self._monotonic = monotonic
         self._begun = False
         self._due: dict[int, float] = {}  # session -> when its recording must be there, monotonic
         self._live: dict[int, Live] = {}
         self._stalls = Stalls()
-        self._open: list[Breach] | None = None  # as in the journal; None: to be read again
         self._lost: set[tuple[int, int, int]] = set()  # files that were lost in this scan
-
-    def figures(self) -> dict[str, int]:
-        """How many breaches are open, and how many of each kind the journal remembers."""
-        found = self._journal.breach_counts()
-        return {"open": found.pop("open"), **found}
-
-    def error(self) -> str | None:
-        """Why no further recorded session may start, in a sentence; None where nothing is open."""
-        if self._open is None:
-            self._open = self._journal.breaches(only_open=True)
-        if not self._open:
-            return None
-        first = self._open[0]
-        return (
-            f"Session {first.kasm_id} is not being recorded ({first.kind}: {first.detail}), "
-            f"{len(self._open)} in all."
-        )
 
     async def begin(self) -> None:
         """At a start: what was waited for is waited for anew, and untold breaches are told."""
@@ -114,9 +92,7 @@ class Guard:
                 await self._journal.end_watch(watch.session_id)
                 log.info("session.watch_lapsed", allowed_at=watch.allowed_at)
         self._begun = True
-        for breach in self._journal.breaches(only_open=True):
-            if breach.told_at is None:
-                self._sound(breach)
+        self.breaches.tell()
 
     async def allow(self, session: Session) -> Session:
         """Admits a session and watches for its recording; raises as :meth:`Journal.admit`."""
@@ -147,9 +123,9 @@ class Guard:
             await self._journal.end_watch(session.id)
         if session.announced and _file(recording.identity) not in self._lost:
             is_full = await asyncio.to_thread(_has_no_room, Path(recording.path))
-            await self._settle(
+            await self.breaches.recorded(
                 breach
-                for breach in self._journal.breaches(only_open=True)
+                for breach in self.breaches.all()
                 if not (is_full and breach.kind is BreachKind.STALLED)
             )
 
@@ -160,7 +136,7 @@ class Guard:
         if recording.state is not RecordingState.GROWING or recording.boot_id != self._boot_id:
             return
         detail = f"{recording.path}: {loss} after {recording.consumed} bytes were cut"
-        await self._breach(recording.session_id, LOSSES[loss], detail, recording)
+        await self.breaches.add(recording.session_id, LOSSES[loss], detail, recording)
 
     async def taken(self, scan: Scan) -> None:
         """A whole scan was taken in: what has not appeared by now is overdue."""
@@ -187,7 +163,7 @@ class Guard:
         if torn:
             recording = self._journal.source(segment)
             detail = f"{recording.path}: bytes {torn[0].start} to {torn[0].end}: {torn[0].reason}"
-            await self._breach(segment.session_id, BreachKind.TORN, detail, recording)
+            await self.breaches.add(segment.session_id, BreachKind.TORN, detail, recording)
 
     async def run(self) -> NoReturn:
         """Looks at the disks under live recordings until cancelled."""
@@ -203,7 +179,9 @@ class Guard:
             recording = live[recording_id].recording
             size = sizes[recording_id]
             detail = f"{recording.path}: it stays at {size} bytes, and its disk is full"
-            await self._breach(recording.session_id, BreachKind.STALLED, detail, recording, size)
+            await self.breaches.add(
+                recording.session_id, BreachKind.STALLED, detail, recording, size
+            )
 
     async def _judge(self, watch: Watch) -> None:
         """What became of an allow whose time is over."""
@@ -217,38 +195,12 @@ class Guard:
         session = self._journal.session_by_id(watch.session_id)
         name = session.recording_name if session else ""
         detail = f"no recording {name!r} within {self._appear_within_s:g} s"
-        await self._breach(watch.session_id, BreachKind.NEVER_APPEARED, detail, None)
-
-    async def _breach(
-        self,
-        session_id: int,
-        kind: BreachKind,
-        detail: str,
-        recording: Recording | None,
-        size: int | None = None,
-    ) -> None:
-        breach = await self._journal.add_breach(
-            session_id,
-            kind,
-            recording_id=recording.id if recording else None,
-            detail=detail,
-            size=size,
-        )
-        self._open = None
-        if breach is None:
-            return
-        metrics.count("kasm_recd_breaches_total", kind=str(kind))
-        context = {"kasm_id": breach.kasm_id, "breach": kind, "detail": detail, "at": breach.at}
-        if kind is BreachKind.TORN:
-            log.critical("recording.torn", **context)
-        else:
-            log.critical("session.unrecorded", hint=HINT, **context)
-        self._sound(breach)
+        await self.breaches.add(watch.session_id, BreachKind.NEVER_APPEARED, detail, None)
 
     async def _settle_stalls(self) -> None:
         """One that has ended, or grew since, is over."""
         over = []
-        for breach in self._journal.breaches(only_open=True):
+        for breach in self.breaches.all():
             if breach.kind is not BreachKind.STALLED:
                 continue
             live = self._live.get(breach.recording_id or 0)
@@ -256,25 +208,7 @@ class Guard:
             ended = recording is None or recording.state is not RecordingState.GROWING
             if ended or (live is not None and live.size > (breach.size or 0)):
                 over.append(breach)
-        await self._settle(over)
-
-    async def _settle(self, breaches: Iterable[Breach]) -> None:
-        wanted = [breach.id for breach in breaches]
-        if wanted:
-            await self._end(wanted, Settled.RECORDED)
-
-    async def settle(self, kasm_id: str) -> list[Breach]:
-        """The operator's word that a session's open breaches are dealt with; gives those."""
-        session = self._journal.session(kasm_id)
-        found = self._journal.breaches_of(session.id) if session else []
-        return await self._end([breach.id for breach in found], Settled.OPERATOR)
-
-    async def _end(self, breach_ids: list[int], by: Settled) -> list[Breach]:
-        settled = await self._journal.settle(breach_ids, by)
-        self._open = None
-        for breach in settled:
-            log.warning("breach.settled", kasm_id=breach.kasm_id, breach=breach.kind, by=by)
-        return settled
+        await self.breaches.recorded(over)
 
 
 def _is_live(sighting: Sighting) -> bool:

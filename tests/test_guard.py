@@ -115,13 +115,17 @@ async def test_a_recording_that_does_not_appear_is_a_breach_in_time_and_only_onc
     await watched.guard.allow(a_session("k-1"))
     await watched.scan(after=APPEAR_WITHIN - 2 * SCAN)
     assert not watched.breaches()
-    assert watched.guard.error() is None
+    assert watched.guard.breaches.error() is None
     await watched.scan()
     assert watched.breaches() == [("k-1", BreachKind.NEVER_APPEARED, "")]
-    assert "k-1" in (watched.guard.error() or "")
+    assert "k-1" in (watched.guard.breaches.error() or "")
     await watched.scan(after=1000)
     assert len(watched.sounded) == 1
-    assert watched.guard.figures()["never_appeared"] == watched.guard.figures()["open"] == 1
+    assert (
+        watched.guard.breaches.figures()["never_appeared"]
+        == watched.guard.breaches.figures()["open"]
+        == 1
+    )
 
 
 async def test_a_recording_that_appears_in_time_is_none_and_then_it_may_be_silent_for_hours(
@@ -146,9 +150,9 @@ async def test_a_breach_is_over_when_a_recording_appears_that_was_asked_for(
     await watched.scan(watched.seen("somebody-elses", inode=9), after=APPEAR_WITHIN)
     assert {kind for _, kind, _ in watched.breaches()} == {BreachKind.NEVER_APPEARED}
     assert metrics.counted("kasm_recd_breaches_total", kind="never_appeared") == counted + 2
-    assert watched.guard.error(), "a recording that nobody asked for proves nothing"
+    assert watched.guard.breaches.error(), "a recording that nobody asked for proves nothing"
     await watched.scan(watched.seen("k-2"))
-    assert watched.guard.error() is None
+    assert watched.guard.breaches.error() is None
     assert {by for _, _, by in watched.breaches()} == {Settled.RECORDED}
 
 
@@ -190,7 +194,7 @@ async def test_breaches_and_what_is_waited_for_survive_a_restart_with_time_given
     await watched.scan(after=APPEAR_WITHIN)
     assert watched.breaches() == [("k-1", BreachKind.NEVER_APPEARED, "")]
     await watched.restart()
-    assert watched.guard.error()
+    assert watched.guard.breaches.error()
     assert len(watched.sounded) == 2, "the command was not known to have been run: it is run again"
     await watched.journal.note_told(watched.sounded[0].id)
     await watched.restart()
@@ -255,7 +259,7 @@ async def test_standing_still_is_a_breach_on_a_full_disk_alone_and_until_it_grow
     assert watched.breaches() == [("k-1", BreachKind.STALLED, "")]
     await watched.restart()
     await watched.scan(watched.seen())
-    assert watched.guard.error(), "it still has the size that it had"
+    assert watched.guard.breaches.error(), "it still has the size that it had"
     await watched.scan(watched.seen(size=1001))
     assert watched.breaches() == [("k-1", BreachKind.STALLED, Settled.RECORDED)]
 
@@ -275,7 +279,7 @@ async def test_a_torn_instruction_is_said_once_a_recording_and_refuses_nobody(
     for length in (1000, 500):
         await watched.guard.sealed(await seal_one(watched.journal, length=length))
     assert watched.breaches() == [("k-1", BreachKind.TORN, Settled.NOTED)]
-    assert watched.guard.error() is None
+    assert watched.guard.breaches.error() is None
     assert "17 to 23" in watched.sounded[0].detail
 
 
@@ -285,11 +289,15 @@ async def test_an_operator_settles_the_breaches_of_one_session(
     for kasm_id in ("k-1", "k-2"):
         await watched.guard.allow(a_session(kasm_id))
     await watched.scan(after=APPEAR_WITHIN)
-    assert [each.kasm_id for each in await watched.guard.settle("k-1")] == ["k-1"]
-    assert "k-2" in (watched.guard.error() or "")
-    assert await watched.guard.settle("k-1") == await watched.guard.settle("unknown") == []
-    await watched.guard.settle("k-2")
-    assert watched.guard.error() is None
+    assert [each.kasm_id for each in await watched.guard.breaches.settle("k-1")] == ["k-1"]
+    assert "k-2" in (watched.guard.breaches.error() or "")
+    assert (
+        await watched.guard.breaches.settle("k-1")
+        == await watched.guard.breaches.settle("unknown")
+        == []
+    )
+    await watched.guard.breaches.settle("k-2")
+    assert watched.guard.breaches.error() is None
 
 
 async def test_an_open_breach_is_never_forgotten_and_a_settled_one_is(
@@ -299,7 +307,7 @@ async def test_an_open_breach_is_never_forgotten_and_a_settled_one_is(
     await watched.scan(after=APPEAR_WITHIN)
     await watched.journal.prune(before=watched.clock.now + 1)
     assert len(watched.journal.breaches()) == 1
-    await watched.guard.settle("k-1")
+    await watched.guard.breaches.settle("k-1")
     await watched.journal.prune(before=watched.clock.now + 1)
     assert not watched.journal.breaches()
     assert watched.journal.session("k-1") is None

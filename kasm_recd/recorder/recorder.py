@@ -188,7 +188,7 @@ class Recorder:
             "bytes_at_risk": self.journal.bytes_at_risk(),
             "bytes_pinned": self.intake.pinned,
             "oldest_unstored_at": self.journal.oldest_unstored(),
-            "breaches": self.guard.figures(),
+            "breaches": self.guard.breaches.figures(),
             "pressure": self.stages.relief.figures(),
             "queues": self.stages.queues.figures(),
             "destinations": {
