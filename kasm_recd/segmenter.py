@@ -1,4 +1,4 @@
-"""Cuts recordings into segments: when to cut, the cut, the journal's word for it, and the hole.
+"""Cuts recordings into segments: the cut, the journal's word for it, and the hole.
 
 The bytes are read, copied and looked at by the ``cut`` worker, in a folder of its own. What this
 module does is publish that folder into the spool by one rename, tell the journal, and then hand the
@@ -16,7 +16,6 @@ from __future__ import annotations
 import asyncio
 import json
 import secrets
-from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -32,6 +31,7 @@ from kasm_recd.cuts import (
 )
 from kasm_recd.errors import IllegalMove, RecordingChanged, WorkerFailed
 from kasm_recd.log import get_logger
+from kasm_recd.rolling import Uncut
 from kasm_recd.segment import (
     RecordingEvent,
     RecordingState,
@@ -44,21 +44,10 @@ if TYPE_CHECKING:
     from collections.abc import Callable
 
     from kasm_recd.journal import Journal
+    from kasm_recd.rolling import Rolling
     from kasm_recd.segment import Recording
 
 log = get_logger(__name__)
-
-
-@dataclass(frozen=True, slots=True)
-class Rolling:
-    """When a live recording is cut: at so many bytes, or (above 0) so many seconds."""
-
-    size: int
-    max_age_s: float = 0.0
-
-    def is_due(self, uncut: int, age_s: float) -> bool:
-        """Whether ``uncut`` bytes, the oldest of them ``age_s`` old, are a reason to cut."""
-        return uncut >= self.size or (uncut > 0 and 0 < self.max_age_s <= age_s)
 
 
 class Segmenter:
@@ -86,46 +75,16 @@ class Segmenter:
         self._attempts = spool / "attempts"
         self._limits = limits
         self._rolling = rolling
+        self._uncut = Uncut(journal, rolling, now)
         self._hand_back = hand_back
         self._on_sealed = on_sealed
         self._on_more = on_more
         self._on_drained = on_drained
         self._now = now
-        self._uncut_since: dict[
-            int, tuple[int, float]
-        ] = {}  # by recording: consumed then, and when
-        # By recording: its size, and how much was to be cut, when nothing could be.
-        self._barren: dict[int, tuple[int, int]] = {}
 
     def is_due(self, recording: Recording, size: int) -> bool:
         """Whether a live recording that has grown to ``size`` is to be cut now."""
-        if size <= recording.overwritten:
-            return False  # its writer is somewhere in the middle of the file
-        uncut = size - recording.consumed
-        if uncut <= 0:
-            self._uncut_since[recording.id] = (recording.consumed, self._now())
-            return False
-        rolling = self._rolling()
-        barren_size, barren_limit = self._barren.get(recording.id, (-1, 0))
-        if barren_size >= size and barren_limit <= rolling.size:
-            return False
-        known = self._uncut_since.get(recording.id)
-        if known is None or known[0] != recording.consumed:
-            known = (recording.consumed, self._since(recording, fresh=known is not None))
-            self._uncut_since[recording.id] = known
-        return rolling.is_due(uncut, self._now() - known[1])
-
-    def _since(self, recording: Recording, *, fresh: bool) -> float:
-        """When the oldest byte that is in no segment was written: not before the last cut."""
-        if fresh:
-            return self._now()
-        before = self._before(recording)
-        return before.sealed_at if before else recording.first_seen_at
-
-    def forget(self, recording_id: int) -> None:
-        """The recording will not be cut again."""
-        self._uncut_since.pop(recording_id, None)
-        self._barren.pop(recording_id, None)
+        return self._uncut.is_due(recording, size)
 
     async def cut(self, recording_id: int) -> None:
         """Seals the next segment of a recording; a finished one without bytes left is drained.
@@ -139,7 +98,7 @@ class Segmenter:
             RecordingState.GROWING,
             RecordingState.FINISHED,
         ):
-            self.forget(recording_id)
+            self._uncut.forget(recording_id)
             return
         seen = await self._look(recording)
         segment = await self._adopt(recording) or await self._seal(recording, seen)
@@ -170,7 +129,7 @@ class Segmenter:
             # It grew again while it was cut: what was sealed is sealed, the rest is cut later.
             log.warning("recording.reopened_while_cut", **recording.log_context())
             return
-        self.forget(recording.id)
+        self._uncut.forget(recording.id)
         self._on_drained(drained)
 
     async def _look(self, recording: Recording) -> Seen:
@@ -216,7 +175,7 @@ class Segmenter:
                 tail = True
                 cut = await self._run_worker(recording, folder / sidecar.BODY, None)
             if cut.length == 0:
-                self._barren[recording.id] = (seen.size, most)
+                self._uncut.could_not_be_cut(recording.id, seen.size, most)
                 return None
             await self._look(recording)  # what was read is what was known
             last = finished and recording.consumed + cut.length >= seen.size

@@ -9,8 +9,9 @@ import pytest
 from kasm_recd import disk, process
 from kasm_recd.errors import RecordingChanged
 from kasm_recd.guacamole.instructions import read
+from kasm_recd.rolling import Rolling
 from kasm_recd.segment import Recording, RecordingEvent, RecordingState, Segment
-from kasm_recd.segmenter import Rolling, Segmenter
+from kasm_recd.segmenter import Segmenter
 from kasm_recd.workers.seams import is_seam
 from tests.rolling import STEP_MS, make_recording
 

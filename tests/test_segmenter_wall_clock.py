@@ -9,7 +9,7 @@ import pytest
 
 from kasm_recd import disk
 from kasm_recd.journal import Journal
-from kasm_recd.segmenter import Rolling
+from kasm_recd.rolling import Rolling
 from tests.test_segmenter_rolling import FIRST_MS, SIZE, Rolls
 
 if TYPE_CHECKING:
