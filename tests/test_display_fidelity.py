@@ -27,6 +27,8 @@ DIFFERING = {
     "ssh-idle.guac": 0,
     "ssh-title-9c.guac": 0,
     "ssh-work.guac": 0,
+    "v130-ssh.guac": 0,
+    "v130-vnc.guac": 0,
     "v155-vnc.guac": 0,
     "vnc-idle.guac": 0,
 }

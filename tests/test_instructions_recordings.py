@@ -22,6 +22,8 @@ SOUND = [
     "reconnect.guac",
     "reconnect.guac.1",
     "ssh-idle.guac",
+    "v130-ssh.guac",
+    "v130-vnc.guac",
     "vnc-idle.guac",
     "rdp-failed-login.guac",
 ]

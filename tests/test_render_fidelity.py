@@ -25,6 +25,8 @@ LEAST_SSIM = {
     "ssh-idle.guac": 0.998,
     "ssh-title-9c.guac": 0.996,
     "ssh-work.guac": 0.997,
+    "v130-ssh.guac": 0.996,
+    "v130-vnc.guac": 0.996,
     "v155-vnc.guac": 0.997,
     "vnc-idle.guac": 0.998,
 }
