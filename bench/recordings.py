@@ -13,7 +13,10 @@ from typing import Final
 DATA: Final = Path("tests/data/recordings")
 PACKED: Final = ".xz"
 FRAME_MS: Final = 40  # between the end of one turn and the beginning of the next
-_SYNC: Final = re.compile(rb"4\.sync,\d+\.(\d+)")
+#: A ``sync``, ``mouse`` or ``key`` up to its timestamp, which guacenc heeds in ``mouse`` too.
+_TIMED: Final = re.compile(
+    rb"(4\.sync,|5\.mouse,(?:\d+\.-?\d+,){3}|3\.key,(?:\d+\.-?\d+,){2})\d+\.(\d+)"
+)
 
 
 @dataclass(frozen=True, slots=True)
@@ -50,7 +53,7 @@ def seconds_of(recording: Path) -> float:
 
 
 def repeated(recording: Path, target: Path, length: Length) -> Path:
-    """The whole recording again and again, its syncs moved on each time.
+    """The whole recording again and again, its times moved on each time.
 
     The display of the second turn begins as the first left it, and is drawn over as a
     reconnecting guacd would: such a recording plays without damage if one turn of it does.
@@ -67,11 +70,12 @@ def repeated(recording: Path, target: Path, length: Length) -> Path:
 
 def _moved(whole: bytes, by_ms: int) -> bytes:
     def later(found: re.Match[bytes]) -> bytes:
-        time = int(found[1]) + by_ms
-        return b"4.sync,%d.%d" % (len(str(time)), time)
+        time = int(found[2]) + by_ms
+        return b"%b%d.%d" % (found[1], len(str(time)), time)
 
-    return _SYNC.sub(later, whole)
+    return _TIMED.sub(later, whole)
 
 
 def _times(whole: bytes) -> list[int]:
-    return [int(found[1]) for found in _SYNC.finditer(whole)]
+    """Of each ``sync``, in milliseconds."""
+    return [int(found[2]) for found in _TIMED.finditer(whole) if found[1] == b"4.sync,"]
