@@ -23,7 +23,7 @@ from kasm_recd.errors import ClipRejected, OperatorError, RecdError, Retried
 from kasm_recd.log import get_logger
 from kasm_recd.owing import waive
 from kasm_recd.packing import Parcel
-from kasm_recd.segment import Form, Segment, SegmentEvent, SegmentState
+from kasm_recd.states import Form, SegmentEvent, SegmentState
 from kasm_recd.surveying import unread
 
 if TYPE_CHECKING:
@@ -34,6 +34,7 @@ if TYPE_CHECKING:
     from kasm_recd.journal import Journal
     from kasm_recd.preambles import Preamble
     from kasm_recd.process import ChildId
+    from kasm_recd.segment import Segment
     from kasm_recd.surveying import Surveyor
 
 log = get_logger(__name__)

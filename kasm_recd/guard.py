@@ -21,8 +21,8 @@ from kasm_recd import disk
 from kasm_recd.breach import BreachKind
 from kasm_recd.log import get_logger
 from kasm_recd.open_breaches import OpenBreaches
-from kasm_recd.segment import RecordingState
 from kasm_recd.stalling import NO_ROOM, Stalls
+from kasm_recd.states import RecordingState
 from kasm_recd.watcher import Loss
 
 if TYPE_CHECKING:

@@ -9,7 +9,8 @@ from typing import TYPE_CHECKING, Any, Final, Protocol
 
 from kasm_recd import disk
 from kasm_recd.log import get_logger
-from kasm_recd.segment import Recording, RecordingEvent, RecordingState, Session
+from kasm_recd.segment import Recording, Session
+from kasm_recd.states import RecordingEvent, RecordingState
 
 if TYPE_CHECKING:
     from collections.abc import Callable

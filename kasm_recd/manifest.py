@@ -16,12 +16,13 @@ from typing import TYPE_CHECKING, Any
 
 from kasm_recd import __version__, disk
 from kasm_recd.errors import ClipRejected
-from kasm_recd.segment import Artifact, Form, contents_to_json
+from kasm_recd.segment import Artifact, contents_to_json
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
 
     from kasm_recd.segment import Recording, Segment, Session
+    from kasm_recd.states import Form
 
 NAME = "manifest.json"
 FORMAT = 1

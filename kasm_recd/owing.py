@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from kasm_recd.log import get_logger
-from kasm_recd.segment import SegmentEvent
+from kasm_recd.states import SegmentEvent
 
 if TYPE_CHECKING:
     from kasm_recd.journal import Journal

@@ -16,7 +16,8 @@ if TYPE_CHECKING:
     from pathlib import Path
 
     from kasm_recd.encoder import Clip
-    from kasm_recd.segment import Artifact, Damage, Form, Recording, Segment, Session
+    from kasm_recd.segment import Artifact, Damage, Recording, Segment, Session
+    from kasm_recd.states import Form
 
 
 @dataclass(frozen=True, slots=True)

@@ -12,7 +12,8 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Final
 
 from kasm_recd import disk
-from kasm_recd.segment import RecordingState, SegmentState, place
+from kasm_recd.segment import place
+from kasm_recd.states import RecordingState, SegmentState
 
 if TYPE_CHECKING:
     from collections.abc import Iterator

@@ -13,7 +13,7 @@ from kasm_recd import disk, preambles
 from kasm_recd.log import get_logger
 from kasm_recd.owing import waive
 from kasm_recd.pressure import Level, Marks, Turn, Work, cut_size, turn
-from kasm_recd.segment import SegmentState
+from kasm_recd.states import SegmentState
 
 if TYPE_CHECKING:
     from collections.abc import Callable

@@ -19,7 +19,7 @@ from typing import TYPE_CHECKING, Final
 from kasm_recd import disk, metrics, preambles, sidecar
 from kasm_recd.log import about, get_logger
 from kasm_recd.owing import waive
-from kasm_recd.segment import RecordingEvent, RecordingState, SegmentEvent, SegmentState
+from kasm_recd.states import RecordingEvent, RecordingState, SegmentEvent, SegmentState
 
 if TYPE_CHECKING:
     from collections.abc import Callable

@@ -32,13 +32,8 @@ from kasm_recd.cuts import (
 from kasm_recd.errors import IllegalMove, RecordingChanged, WorkerFailed
 from kasm_recd.log import get_logger
 from kasm_recd.rolling import Uncut
-from kasm_recd.segment import (
-    RecordingEvent,
-    RecordingState,
-    Segment,
-    contents_from_json,
-    place,
-)
+from kasm_recd.segment import Segment, contents_from_json, place
+from kasm_recd.states import RecordingEvent, RecordingState
 
 if TYPE_CHECKING:
     from collections.abc import Callable

@@ -16,12 +16,12 @@ from kasm_recd.errors import SidecarInvalid
 from kasm_recd.segment import (
     Identity,
     Recording,
-    RecordingState,
     Segment,
     Session,
     contents_from_json,
     contents_to_json,
 )
+from kasm_recd.states import RecordingState
 
 if TYPE_CHECKING:
     from pathlib import Path

@@ -17,7 +17,7 @@ from kasm_recd import metrics, storage
 from kasm_recd.errors import KeyTaken, OperatorError, Retried
 from kasm_recd.log import get_logger
 from kasm_recd.object_keys import following, sibling, variables_of
-from kasm_recd.segment import Form, Segment, SegmentEvent, SegmentState
+from kasm_recd.states import Form, SegmentEvent, SegmentState
 
 if TYPE_CHECKING:
     import threading
@@ -26,7 +26,7 @@ if TYPE_CHECKING:
 
     from kasm_recd.journal import Journal
     from kasm_recd.location import Location
-    from kasm_recd.segment import Artifact
+    from kasm_recd.segment import Artifact, Segment
     from kasm_recd.storage import Store
 
 log = get_logger(__name__)

@@ -9,7 +9,7 @@ import re
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from kasm_recd.segment import (
+from kasm_recd.states import (
     OWED_RETURNS,
     RECORDING_MOVES,
     RETURNING_EVENTS,

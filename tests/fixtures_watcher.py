@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 import pytest
 
 from kasm_recd.clock import Clock
-from kasm_recd.segment import RecordingState
+from kasm_recd.states import RecordingState
 from kasm_recd.watcher import Patience
 from kasm_recd.watcher.hints import Closing
 from kasm_recd.watcher.scanner import Scanner

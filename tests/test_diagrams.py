@@ -4,7 +4,7 @@ import re
 
 import pytest
 
-from kasm_recd.segment import RecordingState, SegmentState
+from kasm_recd.states import RecordingState, SegmentState
 from tests import diagrams
 
 

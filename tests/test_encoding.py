@@ -13,7 +13,8 @@ from kasm_recd import manifest, preambles, process
 from kasm_recd.encoder import Clip, Picture
 from kasm_recd.encoding import EncodePolicy, EncodeStage
 from kasm_recd.errors import ClipRejected, DiskFull, EncoderMissing, WorkerFailed
-from kasm_recd.segment import Contents, Damage, Segment, SegmentEvent, SegmentState
+from kasm_recd.segment import Contents, Damage, Segment
+from kasm_recd.states import SegmentEvent, SegmentState
 from kasm_recd.surveying import Surveyor
 
 if TYPE_CHECKING:

@@ -14,8 +14,9 @@ from kasm_recd.clock import ClockReading
 from kasm_recd.guard import Guard
 from kasm_recd.intake import Intake
 from kasm_recd.journal import Journal
-from kasm_recd.segment import Identity, Recording, RecordingEvent
+from kasm_recd.segment import Identity, Recording
 from kasm_recd.stalling import Stalls
+from kasm_recd.states import RecordingEvent
 from kasm_recd.watcher import Evidence, Loss, Scan, Sighting
 
 if TYPE_CHECKING:

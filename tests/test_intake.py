@@ -11,7 +11,8 @@ import pytest
 
 from kasm_recd.clock import ClockReading
 from kasm_recd.intake import Intake
-from kasm_recd.segment import Identity, Recording, RecordingEvent, RecordingState
+from kasm_recd.segment import Identity, Recording
+from kasm_recd.states import RecordingEvent, RecordingState
 from kasm_recd.watcher import Evidence, Loss, Scan, Sighting
 
 if TYPE_CHECKING:

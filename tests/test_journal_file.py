@@ -16,7 +16,7 @@ import pytest
 from kasm_recd import disk
 from kasm_recd.errors import DiskFull, JournalCorrupt, JournalLocked
 from kasm_recd.journal import Journal, connection, read_only, schema
-from kasm_recd.segment import SegmentState
+from kasm_recd.states import SegmentState
 
 if TYPE_CHECKING:
     from collections.abc import Awaitable, Callable, Sequence

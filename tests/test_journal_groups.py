@@ -11,13 +11,13 @@ from kasm_recd.errors import DiskFull, IllegalMove, JournalCorrupt, JournalLocke
 from kasm_recd.journal import Journal
 from kasm_recd.journal.connection import open_writing
 from kasm_recd.journal.writer import Writer
-from kasm_recd.segment import RecordingEvent, RecordingState, Session
+from kasm_recd.states import RecordingEvent, RecordingState
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator, Awaitable, Callable, Coroutine
     from pathlib import Path
 
-    from kasm_recd.segment import Recording
+    from kasm_recd.segment import Recording, Session
 
     MakeSession = Callable[..., Session]
 

@@ -13,15 +13,8 @@ import pytest
 from kasm_recd import sidecar
 from kasm_recd.errors import JournalCorrupt, JournalLocked, SidecarInvalid
 from kasm_recd.journal import Journal, Rebuilt, rebuild
-from kasm_recd.segment import (
-    Artifact,
-    Identity,
-    Recording,
-    RecordingEvent,
-    RecordingState,
-    SegmentEvent,
-    SegmentState,
-)
+from kasm_recd.segment import Artifact, Identity, Recording
+from kasm_recd.states import RecordingEvent, RecordingState, SegmentEvent, SegmentState
 
 if TYPE_CHECKING:
     from collections.abc import Awaitable, Callable

@@ -9,7 +9,7 @@ import pytest
 from kasm_recd.clock import Scale
 from kasm_recd.errors import IllegalMove
 from kasm_recd.journal import Attempt, Journal
-from kasm_recd.segment import RecordingEvent, SegmentEvent, SegmentState
+from kasm_recd.states import RecordingEvent, SegmentEvent, SegmentState
 
 if TYPE_CHECKING:
     from collections.abc import Awaitable, Callable

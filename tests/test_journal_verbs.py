@@ -8,18 +8,8 @@ import pytest
 
 from kasm_recd.errors import IllegalMove, JournalCorrupt, KeyTaken, NameInUse
 from kasm_recd.journal import Journal
-from kasm_recd.segment import (
-    Artifact,
-    Form,
-    Identity,
-    Recording,
-    RecordingEvent,
-    RecordingState,
-    Segment,
-    SegmentEvent,
-    SegmentState,
-    Session,
-)
+from kasm_recd.segment import Artifact, Identity, Recording, Segment, Session
+from kasm_recd.states import Form, RecordingEvent, RecordingState, SegmentEvent, SegmentState
 
 if TYPE_CHECKING:
     from collections.abc import Awaitable, Callable

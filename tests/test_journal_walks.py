@@ -21,17 +21,14 @@ from hypothesis.stateful import (
 
 from kasm_recd.errors import IllegalMove, KeyTaken
 from kasm_recd.journal import Journal
-from kasm_recd.segment import (
+from kasm_recd.segment import Contents, Identity, Segment, Session
+from kasm_recd.states import (
     RECORDING_MOVES,
     SEGMENT_MOVES,
-    Contents,
     Form,
-    Identity,
     RecordingEvent,
-    Segment,
     SegmentEvent,
     SegmentState,
-    Session,
 )
 
 if TYPE_CHECKING:

@@ -21,7 +21,8 @@ from kasm_recd.pressure import Level
 from kasm_recd.recorder import worker_limits
 from kasm_recd.relief import Relief
 from kasm_recd.retention import Retention
-from kasm_recd.segment import Contents, RecordingEvent, Segment, SegmentEvent, SegmentState
+from kasm_recd.segment import Contents, Segment
+from kasm_recd.states import RecordingEvent, SegmentEvent, SegmentState
 from kasm_recd.surveying import Surveyor
 from kasm_recd.uploading import BackOff, UploadStage
 from tests.test_encoding import ScriptedEncoder

@@ -10,11 +10,12 @@ import pytest
 
 from kasm_recd import preambles, process
 from kasm_recd.replaying import ReplayStage
-from kasm_recd.segment import RecordingEvent, Segment, SegmentEvent
+from kasm_recd.states import RecordingEvent, SegmentEvent
 from tests.rolling import make_recording
 
 if TYPE_CHECKING:
     from kasm_recd.journal import Journal
+    from kasm_recd.segment import Segment
     from tests.fixtures_journal import SealOne
 
 #: Without a cage: the stand-in looks beside its input.

@@ -8,20 +8,14 @@ import pytest
 
 from kasm_recd import disk, preambles
 from kasm_recd.retention import Retention
-from kasm_recd.segment import (
-    Recording,
-    RecordingEvent,
-    RecordingState,
-    Segment,
-    SegmentEvent,
-    SegmentState,
-)
+from kasm_recd.states import RecordingEvent, RecordingState, SegmentEvent, SegmentState
 
 if TYPE_CHECKING:
     from collections.abc import Callable
     from pathlib import Path
 
     from kasm_recd.journal import Journal
+    from kasm_recd.segment import Recording, Segment
     from tests.fixtures_guacd import GuacdWriter
     from tests.fixtures_journal import SealOne
 

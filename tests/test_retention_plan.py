@@ -7,7 +7,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from kasm_recd.retention import is_expired
-from kasm_recd.segment import SegmentState
+from kasm_recd.states import SegmentState
 from tests.values import make_segment
 
 HOUR = 3600.0

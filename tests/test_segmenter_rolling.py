@@ -10,8 +10,8 @@ from kasm_recd import disk, process
 from kasm_recd.errors import RecordingChanged
 from kasm_recd.guacamole.instructions import read
 from kasm_recd.rolling import Rolling
-from kasm_recd.segment import Recording, RecordingEvent, RecordingState, Segment
 from kasm_recd.segmenter import Segmenter
+from kasm_recd.states import RecordingEvent, RecordingState
 from kasm_recd.workers.seams import is_seam
 from tests.rolling import STEP_MS, make_recording
 
@@ -20,6 +20,7 @@ if TYPE_CHECKING:
     from pathlib import Path
 
     from kasm_recd.journal import Journal
+    from kasm_recd.segment import Recording, Segment
     from tests.fixtures_journal import Clock
 
 LIMITS = process.Limits(memory=1_000_000_000, file_size=10_000_000, cpu_seconds=60, deadline_s=60.0)

@@ -9,7 +9,8 @@ import pytest
 
 from kasm_recd import manifest, preambles
 from kasm_recd.guacamole.instructions import encode
-from kasm_recd.segment import Contents, Damage, Form, Segment, SegmentState
+from kasm_recd.segment import Contents, Damage, Segment
+from kasm_recd.states import Form, SegmentState
 from tests.test_encoding import Stage
 from tests.values import make_recording, make_segment, make_session
 

@@ -9,7 +9,8 @@ import pytest
 
 from kasm_recd.errors import KeyTaken, StoreRefused, StoreUnavailable
 from kasm_recd.location import Location
-from kasm_recd.segment import Artifact, Form, SegmentEvent, SegmentState
+from kasm_recd.segment import Artifact
+from kasm_recd.states import Form, SegmentEvent, SegmentState
 from kasm_recd.storage import Proof
 from kasm_recd.uploading import BackOff, UploadStage, object_key
 from tests.values import make_segment

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING
 import pytest
 
 from kasm_recd import disk
-from kasm_recd.segment import RecordingState
+from kasm_recd.states import RecordingState
 from kasm_recd.watcher import Evidence
 from tests.fixtures_guacd import TINY, GuacdWriter
 from tests.fixtures_watcher import QUIET_S, UNSEEN_S, Lookout

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING
 import pytest
 
 from kasm_recd import disk
-from kasm_recd.segment import RecordingState
+from kasm_recd.states import RecordingState
 from kasm_recd.watcher import Evidence, Loss
 from kasm_recd.watcher.walk import Walk
 from tests.fixtures_guacd import TINY, GuacdWriter

@@ -4,14 +4,8 @@ from __future__ import annotations
 
 from typing import Any
 
-from kasm_recd.segment import (
-    Contents,
-    Identity,
-    Recording,
-    RecordingState,
-    Segment,
-    Session,
-)
+from kasm_recd.segment import Contents, Identity, Recording, Segment, Session
+from kasm_recd.states import RecordingState
 
 CONTENTS = Contents(
     first_sync=1_000,

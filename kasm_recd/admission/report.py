@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
-from kasm_recd.segment import RecordingState, SegmentState
+from kasm_recd.states import RecordingState, SegmentState
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence

@@ -12,7 +12,8 @@ from kasm_recd.journal.connection import journal_errors, open_reading, open_writ
 from kasm_recd.journal.lock import Lock
 from kasm_recd.journal.reads import JournalReader
 from kasm_recd.journal.writer import Writer
-from kasm_recd.segment import Recording, RecordingState
+from kasm_recd.segment import Recording
+from kasm_recd.states import RecordingState
 
 if TYPE_CHECKING:
     import sqlite3
@@ -21,7 +22,8 @@ if TYPE_CHECKING:
 
     from kasm_recd.breach import Breach, BreachKind, Settled
     from kasm_recd.journal.upkeep import Recovered
-    from kasm_recd.segment import Identity, RecordingEvent, Segment, SegmentEvent, Session
+    from kasm_recd.segment import Identity, Segment, Session
+    from kasm_recd.states import RecordingEvent, SegmentEvent
 
 
 def lock_path(path: Path) -> Path:

@@ -14,7 +14,7 @@ from kasm_recd.errors import JournalCorrupt
 from kasm_recd.journal import breaches, promises, schema
 from kasm_recd.journal.connection import journal_errors, open_reading
 from kasm_recd.journal.rows import breach_of, recording_of, segment_of, session_of, watch_of
-from kasm_recd.segment import Form, Recording, RecordingState, Segment, SegmentState, Session
+from kasm_recd.states import Form, RecordingState, SegmentState
 
 if TYPE_CHECKING:
     import sqlite3
@@ -24,6 +24,7 @@ if TYPE_CHECKING:
     from kasm_recd.breach import Breach, Watch
     from kasm_recd.journal.promises import Live, Promise
     from kasm_recd.journal.rows import Column
+    from kasm_recd.segment import Recording, Segment, Session
 
 #: Only the spool has these bytes.
 UNSTORED: Final = (

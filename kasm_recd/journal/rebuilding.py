@@ -18,14 +18,14 @@ from kasm_recd.journal import rows, schema
 from kasm_recd.journal.connection import journal_errors, open_writing
 from kasm_recd.journal.journal import lock_path, rebuilding_path
 from kasm_recd.journal.lock import Lock
-from kasm_recd.segment import Form, Recording, Segment, SegmentEvent, SegmentState, Session
+from kasm_recd.states import Form, SegmentEvent, SegmentState
 
 if TYPE_CHECKING:
     import sqlite3
     from collections.abc import Iterable, Sequence
     from pathlib import Path
 
-    from kasm_recd.segment import Artifact
+    from kasm_recd.segment import Artifact, Recording, Segment, Session
     from kasm_recd.sidecar import Sidecar
 
 #: What SQLite keeps beside its file.

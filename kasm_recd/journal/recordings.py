@@ -12,7 +12,8 @@ if TYPE_CHECKING:
     import sqlite3
     from collections.abc import Mapping
 
-    from kasm_recd.segment import Recording, RecordingEvent
+    from kasm_recd.segment import Recording
+    from kasm_recd.states import RecordingEvent
 
 
 def load(connection: sqlite3.Connection, recording_id: int) -> Recording:

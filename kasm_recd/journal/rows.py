@@ -11,16 +11,14 @@ from kasm_recd.breach import Breach, BreachKind, Watch
 from kasm_recd.errors import IllegalMove, JournalCorrupt
 from kasm_recd.segment import (
     Artifact,
-    Form,
     Identity,
     Recording,
-    RecordingState,
     Segment,
-    SegmentState,
     Session,
     contents_from_json,
     contents_to_json,
 )
+from kasm_recd.states import Form, RecordingState, SegmentState
 
 if TYPE_CHECKING:
     import sqlite3

@@ -7,10 +7,12 @@ from typing import TYPE_CHECKING, Any, Final
 
 from kasm_recd.errors import IllegalMove, KeyTaken
 from kasm_recd.journal import recordings, rows, sessions
-from kasm_recd.segment import RETURNS, Form, Segment, SegmentEvent, SegmentState
+from kasm_recd.states import RETURNS, Form, SegmentEvent, SegmentState
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
+
+    from kasm_recd.segment import Segment
 
 #: What goes up from a state, by the table that leads back to it.
 FORMS: Final[Mapping[SegmentState, Form]] = {state: form for form, state in RETURNS.items()}

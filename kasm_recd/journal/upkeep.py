@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Final
 
 from kasm_recd.journal import attempts, rows, segments
-from kasm_recd.segment import RecordingState, SegmentEvent, SegmentState
+from kasm_recd.states import RecordingState, SegmentEvent, SegmentState
 
 if TYPE_CHECKING:
     import sqlite3

@@ -6,7 +6,7 @@ import functools
 from typing import TYPE_CHECKING, Any
 
 from kasm_recd.queue import Slots
-from kasm_recd.segment import SegmentState
+from kasm_recd.states import SegmentState
 
 if TYPE_CHECKING:
     from collections.abc import Awaitable, Callable

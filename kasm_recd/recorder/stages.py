@@ -16,8 +16,8 @@ from kasm_recd.recorder.queues import Queues
 from kasm_recd.relief import Relief
 from kasm_recd.replaying import ReplayStage
 from kasm_recd.rolling import Rolling
-from kasm_recd.segment import RecordingState, SegmentState
 from kasm_recd.segmenter import Segmenter
+from kasm_recd.states import RecordingState, SegmentState
 from kasm_recd.surveying import Surveyor
 from kasm_recd.uploading import BackOff, UploadStage
 

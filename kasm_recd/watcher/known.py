@@ -6,7 +6,7 @@ from dataclasses import replace
 from typing import TYPE_CHECKING
 
 from kasm_recd import disk
-from kasm_recd.segment import RecordingState
+from kasm_recd.states import RecordingState
 from kasm_recd.watcher.sighting import Loss
 
 if TYPE_CHECKING:

@@ -16,7 +16,7 @@ from typing import TYPE_CHECKING, Final
 
 from kasm_recd import disk
 from kasm_recd.log import get_logger
-from kasm_recd.segment import RecordingState
+from kasm_recd.states import RecordingState
 from kasm_recd.watcher.beginning import LOOKED_AT, begins_recording
 from kasm_recd.watcher.known import Known, is_unchanged
 from kasm_recd.watcher.sighting import Loss, Scan, Sighting

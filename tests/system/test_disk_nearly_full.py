@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 import pytest
 
 from kasm_recd.probe import probe
-from kasm_recd.segment import SegmentState
+from kasm_recd.states import SegmentState
 from tests.fixtures_daemon import wait_until
 from tests.rolling import MB, make_recording, stored
 from tests.test_owed_clips import BODY, Chain
