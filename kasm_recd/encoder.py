@@ -7,7 +7,7 @@ folder is thrown away after the attempt, whatever came of it.
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from types import MappingProxyType
 from typing import TYPE_CHECKING, Final, Protocol
 
@@ -125,7 +125,8 @@ class Job:
 class Clip:
     """A probed clip and its thumbnail, in the job's folder; ``damage`` as the encoder saw it.
 
-    ``following`` is the next segment's preamble, where the encoder handed one over.
+    ``following`` is the next segment's preamble, where the encoder handed one over;
+    ``seek_aids`` are the files of ``manifest.SEEK_AIDS``, or none.
     """
 
     path: Path
@@ -136,11 +137,12 @@ class Clip:
     encoder: str
     damage: tuple[Damage, ...] = ()
     following: Path | None = None
+    seek_aids: Mapping[str, Path] = field(default_factory=dict)
 
     @property
     def files(self) -> dict[str, Path]:
         """What of it goes up, by its role in the manifest."""
-        return {"clip": self.path, "thumbnail": self.thumbnail}
+        return {"clip": self.path, "thumbnail": self.thumbnail, **self.seek_aids}
 
 
 class Encoder(Protocol):

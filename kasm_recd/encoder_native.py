@@ -14,7 +14,8 @@ from typing import TYPE_CHECKING, Final
 from kasm_recd import process
 from kasm_recd.encoder import CLIP_NAME, FOLLOWING_NAME, THUMBNAIL_NAME, Clip
 from kasm_recd.errors import WorkerFailed
-from kasm_recd.probe import check, check_thumbnail, ffprobe, probe
+from kasm_recd.manifest import SEEK_AIDS
+from kasm_recd.probe import check, check_seek_aids, check_thumbnail, ffprobe, probe
 from kasm_recd.segment import Damage
 
 if TYPE_CHECKING:
@@ -79,6 +80,7 @@ class NativeEncoder:
                 *self._argv,
                 *job.input,
                 *("--output", str(clip), "--thumbnail", str(thumbnail)),
+                *("--seek-aids", str(job.folder)),
                 *("--width", str(width), "--height", str(height)),
                 *("--framerate", str(job.picture.framerate)),
                 *("--bitrate", str(job.picture.bitrate)),
@@ -98,7 +100,18 @@ class NativeEncoder:
         found = await probe(clip, cage=self._limits.cage)
         check(found, job, codec=job.picture.video.makes)
         check_thumbnail(thumbnail)
-        return Clip(clip, thumbnail, found.duration_ms, width, height, self.name, damage, following)
+        aids = {role: job.folder / name for role, name in SEEK_AIDS.items()}
+        check_seek_aids(aids)
+        return Clip(
+            clip,
+            thumbnail,
+            found.duration_ms,
+            *(width, height),
+            self.name,
+            damage,
+            following,
+            aids,
+        )
 
 
 def _damage(stdout: bytes) -> tuple[Damage, ...]:

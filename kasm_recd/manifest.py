@@ -29,12 +29,22 @@ FORMAT = 1
 CONTENT_TYPES: Mapping[str, str] = {
     "clip": "video/mp4",
     "thumbnail": "image/jpeg",
+    "sprites": "image/jpeg",
+    "sprite_index": "text/vtt",
+    "activity": "application/json",
     "raw": "application/octet-stream",
     "manifest": "application/json",
+}
+#: What a viewer finds its way in a clip by. The native encoder alone makes it, and makes all of it.
+SEEK_AIDS: Mapping[str, str] = {
+    "sprites": "sprites.jpg",
+    "sprite_index": "sprites.vtt",
+    "activity": "activity.json",
 }
 FILE_NAMES: Mapping[str, str] = {
     "clip": "clip.mp4",
     "thumbnail": "thumbnail.jpg",
+    **SEEK_AIDS,
     "raw": "body.guac",
     "manifest": NAME,
 }
@@ -93,6 +103,7 @@ def compose(
         "form": form,
         "cause": segment.cause,
         "encoder": segment.encoder,
+        "seek_aids": any(item.role in SEEK_AIDS for item in artifacts),
         "contains_keys": contents.pop("contains_keys"),
         "contains_audio": contents.pop("contains_audio"),
         "damage": contents.pop("damage"),

@@ -31,8 +31,8 @@ VARIABLES: Final = (
 UNANNOUNCED: Final = "unannounced"
 
 #: An S3 key holds 1,024 bytes of UTF-8 and a file name 255; some are kept for ``.NNNN`` and the
-#: extensions of the files beside the clip.
-KEY_BYTES: Final = 1024 - 16
+#: names of the files beside the clip, ``.seek/activity.json`` at the longest.
+KEY_BYTES: Final = 1024 - 32
 COMPONENT_BYTES: Final = 255 - 16
 #: Most bytes of one value; the next smaller size is taken when the key would be too long.
 VALUE_BYTES: Final = (128, 64, 32, 16)

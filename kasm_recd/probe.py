@@ -17,6 +17,7 @@ from kasm_recd import process
 from kasm_recd.errors import ClipRejected
 
 if TYPE_CHECKING:
+    from collections.abc import Mapping
     from pathlib import Path
 
     from kasm_recd.encoder import Job
@@ -27,7 +28,7 @@ PIXEL_FORMAT: Final = "yuv420p"
 #: An index (moov) is never this small, so a first packet before this byte lies before the index.
 SMALLEST_INDEX: Final = 256
 JPEG_START: Final = b"\xff\xd8\xff"
-LARGEST_THUMBNAIL: Final = 8_000_000  # bytes
+LARGEST_BESIDE: Final = 8_000_000  # bytes of each file beside a clip
 #: Options before ``-i`` for reading what a worker made: a local MP4, nothing else.
 READ_MP4: Final = ("-protocol_whitelist", "file", "-f", "mov")
 
@@ -113,12 +114,23 @@ def check(found: Probe, job: Job, *, codec: str = CODEC, rounding_ms: int = 0) -
 
 def check_thumbnail(path: Path) -> None:
     """Raises ClipRejected unless ``path`` is a JPEG of a plausible size."""
+    _check_start(path, JPEG_START, "JPEG")
+
+
+def check_seek_aids(aids: Mapping[str, Path]) -> None:
+    """Raises ClipRejected unless each file, by its role, is of its kind and of a plausible size."""
+    _check_start(aids["sprites"], JPEG_START, "JPEG")
+    _check_start(aids["sprite_index"], b"WEBVTT\n", "WebVTT file")
+    _check_start(aids["activity"], b'{"format":', "activity track")
+
+
+def _check_start(path: Path, start: bytes, kind: str) -> None:
     if not _is_file(path):
         raise ClipRejected(f"no {path.name} was made")
     with path.open("rb") as file:
-        start = file.read(len(JPEG_START))
-    if start != JPEG_START or path.stat().st_size > LARGEST_THUMBNAIL:
-        raise ClipRejected(f"{path.name} is no JPEG of at most {LARGEST_THUMBNAIL} bytes")
+        found = file.read(len(start))
+    if found != start or path.stat().st_size > LARGEST_BESIDE:
+        raise ClipRejected(f"{path.name} is no {kind} of at most {LARGEST_BESIDE} bytes")
 
 
 def _is_file(path: Path) -> bool:

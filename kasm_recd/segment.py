@@ -165,7 +165,8 @@ def place(recording_id: int, start: int) -> str:
 class Artifact:
     """One file of a segment that goes up, in the segment's folder of the spool.
 
-    ``role`` is ``clip``, ``thumbnail``, ``raw`` or ``manifest``.
+    ``role`` is ``clip``, ``thumbnail``, ``sprites``, ``sprite_index``, ``activity``, ``raw`` or
+    ``manifest``.
     """
 
     role: str

@@ -31,7 +31,14 @@ if TYPE_CHECKING:
 
 log = get_logger(__name__)
 
-SUFFIXES: Final = {"thumbnail": ".jpg", "raw": ".guac", "manifest": ".json"}
+SUFFIXES: Final = {
+    "thumbnail": ".jpg",
+    "sprites": ".seek/sprites.jpg",
+    "sprite_index": ".seek/sprites.vtt",
+    "activity": ".seek/activity.json",
+    "raw": ".guac",
+    "manifest": ".json",
+}
 #: Keys tried for one segment before the operator is asked to look: a bucket full of other clips.
 KEY_TRIES: Final = 1000
 

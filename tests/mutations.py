@@ -131,6 +131,7 @@ def encode(data: bytes, folder: Path) -> int:
     body, clip = folder / "body", folder / "clip.mp4"
     body.write_bytes(data)
     argv = ["--input", str(body), "--output", str(clip), "--thumbnail", str(folder / "thumb.jpg")]
+    argv += ["--seek-aids", str(folder)]
     argv += ["--width", "720", "--height", "480", "--framerate", "2", "--bitrate", "8000000"]
     return render.main([*argv, "--end-timestamp", str(contents.last_sync)])
 

@@ -50,6 +50,11 @@ async def test_a_rendered_clip_is_checked_and_told_with_its_damage(
         120,
         "native",
         (damage,),
+        seek_aids={
+            "sprites": job.folder / "sprites.jpg",
+            "sprite_index": job.folder / "sprites.vtt",
+            "activity": job.folder / "activity.json",
+        },
     )
     assert shares == [0.25, 0.5, 1.0]
     assert len(children) == 1
@@ -77,6 +82,9 @@ async def test_a_size_of_zero_is_asked_for_as_the_displays_own_made_even(
         ("sound", ClipRejected, "no video with one picture stream"),
         ("no_thumbnail", ClipRejected, "no thumbnail.jpg was made"),
         ("png_thumbnail", ClipRejected, "thumbnail.jpg is no JPEG"),
+        ("no_sprites", ClipRejected, "no sprites.jpg was made"),
+        ("bare_index", ClipRejected, "sprites.vtt is no WebVTT file"),
+        ("linked_activity", ClipRejected, "no activity.json was made"),
         ("no_result", WorkerFailed, "gave no result"),
         ("fails", WorkerFailed, r"failed: exit code 1 \(the display is 0x0\)"),
         ("crashes", WorkerFailed, "failed: killed by SIGKILL"),

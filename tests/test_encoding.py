@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
-from kasm_recd import manifest, preambles, process
+from kasm_recd import disk, manifest, preambles, process
 from kasm_recd.encoder import Clip, Picture
 from kasm_recd.encoding import EncodePolicy, EncodeStage
 from kasm_recd.errors import ClipRejected, DiskFull, EncoderMissing, WorkerFailed
@@ -18,6 +18,7 @@ from kasm_recd.states import SegmentEvent, SegmentState
 from kasm_recd.surveying import Surveyor
 
 if TYPE_CHECKING:
+    from collections.abc import Mapping
     from pathlib import Path
 
     from kasm_recd.encoder import Job
@@ -36,6 +37,7 @@ class ScriptedEncoder:
     def __init__(self) -> None:
         self.troubles: list[Exception] = []
         self.damage: tuple[Damage, ...] = ()
+        self.seek_aids: Mapping[str, str] = {}
         self.jobs: list[Job] = []
 
     def available(self) -> None: ...
@@ -52,7 +54,12 @@ class ScriptedEncoder:
         following = job.folder / "following.guac" if job.hand_over else None
         if following:
             following.write_bytes(b"4.sync,2.10,1.1;")
-        return Clip(clip, thumbnail, 5_000, 720, 480, self.name, self.damage, following)
+        aids = {}
+        for role, name in self.seek_aids.items():
+            aids[role] = job.folder / name
+            aids[role].write_bytes(name.encode())
+        size = (720, 480)
+        return Clip(clip, thumbnail, 5_000, *size, self.name, self.damage, following, aids)
 
 
 class Stage:
@@ -125,8 +132,38 @@ async def test_clip_thumbnail_and_manifest_are_published_and_the_attempt_leaves_
         assert hashlib.sha256(path.read_bytes()).hexdigest() == item.sha256
         assert stat.S_IMODE(path.stat().st_mode) == 0o600
     assert stage.manifest(segment)["encoder"] == "native"
+    assert stage.manifest(segment)["seek_aids"] is False, "this encoder made none"
     assert not list((stage.spool / "attempts").iterdir())
     assert not (await stage.journal.recover()).attempts
+
+
+async def test_seek_aids_are_published_with_the_clip_and_named_in_its_manifest(
+    stage: Stage, seal_one: SealOne, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    stage.encoder.seek_aids = manifest.SEEK_AIDS
+    durable: list[str] = []
+    publish = disk.publish
+
+    def noted(path: Path, to: Path) -> None:
+        publish(path, to)  # which ends with an fsync of file and folder
+        durable.append(to.name)
+
+    monkeypatch.setattr(disk, "publish", noted)
+    segment = await stage.sealed(seal_one, contents=WHOLE)
+    await stage.stage.work(segment.id)
+    (done,) = stage.ready
+    names = ["clip.mp4", "thumbnail.jpg", "sprites.jpg", "sprites.vtt", "activity.json"]
+    assert durable == names
+    told = stage.manifest(segment)
+    assert told["seek_aids"] is True
+    assert [item["name"] for item in told["artifacts"]] == names
+    for item in told["artifacts"]:
+        path = stage.home(segment) / item["name"]
+        assert item["sha256"] == hashlib.sha256(path.read_bytes()).hexdigest()
+        assert item["size"] == path.stat().st_size
+    adopted = manifest.adopt(stage.home(segment))
+    assert adopted is not None
+    assert adopted[1] == done.artifacts, "a crash right then would take them over"
 
 
 async def test_three_failures_send_the_segment_up_raw_and_nothing_is_thrown_away(

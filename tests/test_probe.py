@@ -9,7 +9,7 @@ import pytest
 
 from kasm_recd.encoder import Job, Picture
 from kasm_recd.errors import ClipRejected, WorkerFailed
-from kasm_recd.probe import LARGEST_THUMBNAIL, LIMITS, Probe, check, check_thumbnail, probe
+from kasm_recd.probe import LARGEST_BESIDE, LIMITS, Probe, check, check_thumbnail, probe
 from kasm_recd.segment import Contents
 
 if TYPE_CHECKING:
@@ -72,6 +72,6 @@ def test_a_thumbnail_is_a_jpeg_of_bounded_size(tmp_path: Path) -> None:
     thumbnail.write_bytes(b"\xff\xd8\xff\xe0")
     check_thumbnail(thumbnail)
     with thumbnail.open("r+b") as file:
-        file.truncate(LARGEST_THUMBNAIL + 1)
+        file.truncate(LARGEST_BESIDE + 1)
     with pytest.raises(ClipRejected, match="no JPEG of at most"):
         check_thumbnail(thumbnail)

@@ -93,10 +93,12 @@ def stage(
     return Stage(journal, journal_clock, tmp_path)
 
 
-async def encoded(journal: Journal, seal_one: SealOne) -> Segment:
+async def encoded(
+    journal: Journal, seal_one: SealOne, artifacts: tuple[Artifact, ...] = ARTIFACTS
+) -> Segment:
     segment = await seal_one(journal)
     await journal.move_segment(segment.id, SegmentEvent.ENCODE)
-    return await journal.move_segment(segment.id, SegmentEvent.ENCODED, artifacts=ARTIFACTS)
+    return await journal.move_segment(segment.id, SegmentEvent.ENCODED, artifacts=artifacts)
 
 
 async def test_the_manifest_goes_up_last_and_every_proof_is_journaled(
@@ -116,6 +118,23 @@ async def test_the_manifest_goes_up_last_and_every_proof_is_journaled(
         role: f"checksum:{role}-digest" for role in ("clip", "thumbnail", "manifest")
     }
     assert stage.stored == [found]
+
+
+async def test_seek_aids_are_proved_before_the_manifest_goes_up(
+    stage: Stage, journal: Journal, seal_one: SealOne
+) -> None:
+    roles = ("clip", "thumbnail", "sprites", "sprite_index", "activity", "manifest")
+    artifacts = tuple(Artifact(role, role, 1, f"{role}-digest", "text/plain") for role in roles)
+    segment = await encoded(journal, seal_one, artifacts)
+    await stage.stage.work(segment.id)
+    assert stage.store().order[2:] == [
+        "clips/k-1.0000.seek/sprites.jpg",
+        "clips/k-1.0000.seek/sprites.vtt",
+        "clips/k-1.0000.seek/activity.json",
+        "clips/k-1.0000.json",
+    ]
+    (found,) = stage.stored
+    assert dict(found.proofs) == {role: f"checksum:{role}-digest" for role in roles}
 
 
 async def test_a_retry_uses_the_journaled_key_and_puts_only_what_is_not_proved(
@@ -199,10 +218,13 @@ def test_waiting_doubles_up_to_its_ceiling_and_never_falls_under_half() -> None:
 
 def test_the_files_of_a_segment_share_a_stem() -> None:
     clip = make_segment(form=Form.CLIP, key="a/b.0003.mp4")
-    roles = ("clip", "thumbnail", "raw", "manifest")
+    roles = ("clip", "thumbnail", "sprites", "sprite_index", "activity", "raw", "manifest")
     assert [object_key(clip, role) for role in roles] == [
         "a/b.0003.mp4",
         "a/b.0003.jpg",
+        "a/b.0003.seek/sprites.jpg",
+        "a/b.0003.seek/sprites.vtt",
+        "a/b.0003.seek/activity.json",
         "a/b.0003.guac",
         "a/b.0003.json",
     ]

@@ -66,3 +66,14 @@ def make_segment(**changes: Any) -> Segment:
         "sealed_uptime": 0.0,
     }
     return Segment(**(fields | changes))
+
+
+#: What the keys of a clip's files end in, by role.
+SUFFIXES = {
+    "clip": ".mp4",
+    "thumbnail": ".jpg",
+    "sprites": ".seek/sprites.jpg",
+    "sprite_index": ".seek/sprites.vtt",
+    "activity": ".seek/activity.json",
+    "raw": ".guac",
+}

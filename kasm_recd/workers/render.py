@@ -1,11 +1,12 @@
 """The native encoder: a segment's instructions straight to H.264, in one pass.
 
 ``python -I -m kasm_recd.workers.render --input BODY [--preamble FILE] --output CLIP.mp4
---thumbnail THUMB.jpg [--following NEXT] …`` prints one JSON object: frames, duration_ms, width,
-height, and damage, which names the drawing that could not be done. A preamble is read before the
-body, as if the two were one file. NEXT is the next segment's preamble, byte for byte what the
-replay worker makes, since the display has gone all the way here too; ``following`` tells of it.
-Progress goes to stderr as lines such as ``progress 0.42``.
+--thumbnail THUMB.jpg [--seek-aids FOLDER] [--following NEXT] …`` prints one JSON object: frames,
+duration_ms, width, height, and damage, which names the drawing that could not be done. A preamble
+is read before the body, as if the two were one file. FOLDER gets what a viewer finds its way in the
+clip by: ``sprites.jpg``, ``sprites.vtt`` and ``activity.json``. NEXT is the next segment's
+preamble, byte for byte what the replay worker makes, since the display has gone all the way here
+too; ``following`` tells of it. Progress goes to stderr as lines such as ``progress 0.42``.
 """
 
 from __future__ import annotations
@@ -29,6 +30,7 @@ from kasm_recd.workers.files import opened, pieces
 from kasm_recd.workers.following import write_following
 from kasm_recd.workers.frames import Clock, Schedule
 from kasm_recd.workers.program import answer
+from kasm_recd.workers.seek_aids import HEARD, SeekAids
 from kasm_recd.workers.video import Clip, Coding
 
 if TYPE_CHECKING:
@@ -72,16 +74,22 @@ def _filled(clip: Clip, files: Sequence[Path], options: argparse.Namespace) -> d
     """Put all frames into ``clip`` and finish it."""
     display, clock = Display(), Clock(options.end_timestamp)
     schedule = Schedule(display, clock, framerate=options.framerate)
+    aids = SeekAids(clip, clock, counted_from=_length(files[:-1])) if options.seek_aids else None
     thumbnail = b""
-    stream = Stream(_instructions(files, progress=True))
+    stream = Stream(_instructions(files, progress=True), aids)
     for moment in schedule.frames(stream):
         if not thumbnail and clip.frames and 2 * moment > clock.end:
             thumbnail = clip.thumbnail()  # of what is seen in the middle
         picture = display.paint(pointer=options.pointer)
-        clip.show(picture, display.take_changed(), moment)
+        changed = display.take_changed()
+        if aids:
+            aids.show(picture, changed, moment)
+        clip.show(picture, changed, moment)
     if not clip.frames:
         raise Unplayable(f"{options.input} has no sync, so nothing is ever shown")
     options.thumbnail.write_bytes(_telling(thumbnail, clip.thumbnail()))
+    if aids:
+        aids.write(options.seek_aids)
     clip.close(clock.end)
     told = {}
     if options.following:
@@ -97,17 +105,23 @@ def _filled(clip: Clip, files: Sequence[Path], options: argparse.Namespace) -> d
 
 
 class Stream:
-    """Instructions as they pass by, and the arguments of the last ``sync`` among them."""
+    """Instructions as they pass by, and the arguments of the last ``sync`` among them.
 
-    def __init__(self, instructions: Iterable[Instruction]) -> None:
+    ``aids`` hear of each one after it was taken, when the clock knows of it.
+    """
+
+    def __init__(self, instructions: Iterable[Instruction], aids: SeekAids | None = None) -> None:
         self._instructions = instructions
+        self._aids = aids
         self.sync: tuple[bytes, ...] = ()
 
     def __iter__(self) -> Iterator[Instruction]:
         for instruction in self._instructions:
+            yield instruction
             if instruction.opcode == "sync":
                 self.sync = instruction.args
-            yield instruction
+            if self._aids and instruction.opcode in HEARD:
+                self._aids.hear(instruction)
 
 
 def _telling(middle: bytes, last: bytes) -> bytes:
@@ -131,7 +145,7 @@ def _own_size(files: Sequence[Path]) -> tuple[int, int]:
 
 def _instructions(files: Sequence[Path], *, progress: bool = False) -> Iterator[Instruction]:
     """All that can be read; what cannot, the cut has named already."""
-    size, reported = sum(path.stat().st_size for path in files), 0.0
+    size, reported = _length(files), 0.0
     for number, found in enumerate(read(chain.from_iterable(map(_pieces, files)))):
         if isinstance(found, Instruction):
             yield found
@@ -140,6 +154,10 @@ def _instructions(files: Sequence[Path], *, progress: bool = False) -> Iterator[
         if time.monotonic() - reported >= PROGRESS_INTERVAL_S:
             reported = time.monotonic()
             sys.stderr.write(f"progress {found.end / size:.3f}\n")
+
+
+def _length(files: Sequence[Path]) -> int:
+    return sum(path.stat().st_size for path in files)
 
 
 def _pieces(path: Path) -> Iterator[bytes]:
@@ -153,6 +171,7 @@ def _parser() -> argparse.ArgumentParser:
     parser.add_argument("--preamble", type=Path, help="read before the input")
     parser.add_argument("--output", type=Path, required=True)
     parser.add_argument("--thumbnail", type=Path, required=True)
+    parser.add_argument("--seek-aids", type=Path, help="the folder that sprites and activity go to")
     parser.add_argument("--following", type=Path, help="where the next preamble goes")
     parser.add_argument("--width", type=int, required=True, help="0: the display's own")
     parser.add_argument("--height", type=int, required=True, help="0: the display's own")

@@ -8,9 +8,9 @@ from typing import TYPE_CHECKING, Final, cast
 
 import av
 from av.video.frame import PictureType
-from av.video.reformatter import ColorPrimaries, ColorRange, Colorspace, ColorTrc, Interpolation
+from av.video.reformatter import ColorPrimaries, ColorRange, Colorspace, ColorTrc
 
-from kasm_recd.workers import codecs
+from kasm_recd.workers import codecs, stills
 from kasm_recd.workers.letterbox import PIXEL_FORMAT, Letterbox
 
 if TYPE_CHECKING:
@@ -18,6 +18,7 @@ if TYPE_CHECKING:
     from pathlib import Path
 
     from av.packet import Packet
+    from av.video.frame import VideoFrame
     from av.video.stream import VideoStream
 
     from kasm_recd.guacamole.geometry import Rect
@@ -29,8 +30,6 @@ KEYFRAME_MS: Final = 10_000
 STILL_MS: Final = 1_000  # how much of the time between two frames counts as content
 THUMBNAIL_WIDTH: Final = 480
 _MILLISECOND: Final = Fraction(1, 1000)
-_JPEG_QUANTISER: Final = 3  # 2 is the finest
-_LAMBDA: Final = 118  # FFmpeg counts quality in this unit (FF_QP2LAMBDA)
 
 
 @dataclass(frozen=True, slots=True)
@@ -103,24 +102,17 @@ class Clip:
         self._write(self._stream.encode(frame))
         self.frames += 1
 
+    @property
+    def shown(self) -> VideoFrame:
+        """What was shown last; overwritten by the next call of :meth:`show`."""
+        return self._letterbox.frame
+
     def thumbnail(self) -> bytes:
         """What was shown last, as a JPEG of at most THUMBNAIL_WIDTH columns."""
-        shown = self._letterbox.frame
+        shown = self.shown
         scale = min(1.0, THUMBNAIL_WIDTH / shown.width)
-        small = shown.reformat(
-            round(shown.width * scale),
-            max(1, round(shown.height * scale)),
-            "yuvj420p",
-            dst_colorspace=Colorspace.ITU601,
-            dst_color_range=ColorRange.JPEG,
-            interpolation=Interpolation.AREA,
-        )
-        encoder = av.CodecContext.create("mjpeg", "w")
-        encoder.width, encoder.height, encoder.pix_fmt = small.width, small.height, "yuvj420p"
-        encoder.color_range = ColorRange.JPEG
-        encoder.time_base = _MILLISECOND
-        encoder.options = {"flags": "+qscale", "global_quality": str(_JPEG_QUANTISER * _LAMBDA)}
-        return b"".join(bytes(packet) for packet in (*encoder.encode(small), *encoder.encode(None)))
+        size = round(shown.width * scale), max(1, round(shown.height * scale))
+        return stills.jpeg(stills.shrunk(shown, *size))
 
     def close(self, end: int) -> None:
         """The last picture is seen until ``end``."""

@@ -22,7 +22,7 @@ DAMAGE = {"start": 10, "end": 24, "kind": "invalid", "reason": "a length that is
 def arguments() -> argparse.Namespace:
     parser = argparse.ArgumentParser()
     parser.add_argument("mode")
-    for name in ("input", "output", "thumbnail"):
+    for name in ("input", "output", "thumbnail", "seek-aids"):
         parser.add_argument(f"--{name}", type=Path, required=True)
     for name in ("width", "height", "framerate", "bitrate", "end-timestamp"):
         parser.add_argument(f"--{name}", type=int, required=True)
@@ -53,6 +53,17 @@ def make(wanted: argparse.Namespace) -> None:
         ffmpeg("-i", wanted.output, "-frames:v", 1, "-f", "mjpeg", wanted.thumbnail)
 
 
+def make_seek_aids(wanted: argparse.Namespace) -> None:
+    folder = wanted.seek_aids
+    if wanted.mode != "no_sprites":
+        (folder / "sprites.jpg").write_bytes(b"\xff\xd8\xff")
+    (folder / "sprites.vtt").write_text("00:00" if wanted.mode == "bare_index" else "WEBVTT\n")
+    if wanted.mode == "linked_activity":
+        (folder / "activity.json").symlink_to(wanted.input)
+    else:
+        (folder / "activity.json").write_text('{"format":1}')
+
+
 def main() -> None:
     wanted = arguments()
     assert wanted.input.is_file()
@@ -69,6 +80,7 @@ def main() -> None:
             pass
         case _:
             make(wanted)
+            make_seek_aids(wanted)
     match wanted.mode:
         case "png_thumbnail":
             wanted.thumbnail.write_bytes(b"\x89PNG\r\n\x1a\n")

@@ -4,10 +4,12 @@ from __future__ import annotations
 
 import hashlib
 import json
+import re
 import subprocess
 from typing import TYPE_CHECKING, Any
 
 from tests.fixtures_daemon import swift_settings, wait_until
+from tests.values import SUFFIXES
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -67,9 +69,13 @@ def test_an_announced_recording_becomes_a_clip_beside_its_manifest(
     assert manifest["segment"]["sha256"] == hashlib.sha256(source.read_bytes()).hexdigest()
     assert manifest["contains_keys"] is True
     for artifact in manifest["artifacts"]:
-        suffix = {"clip": ".mp4", "thumbnail": ".jpg"}[artifact["role"]]
-        stored = (clips / f"k-1.0000{suffix}").read_bytes()
+        stored = (clips / f"k-1.0000{SUFFIXES[artifact['role']]}").read_bytes()
         assert hashlib.sha256(stored).hexdigest() == artifact["sha256"]
+        assert len(stored) == artifact["size"]
+    assert {artifact["role"] for artifact in manifest["artifacts"]} == SUFFIXES.keys() - {"raw"}
+    activity = json.loads((clips / "k-1.0000.seek" / "activity.json").read_bytes())
+    pressed = re.findall(rb"3\.key,\d+\.\d+,1\.1,", source.read_bytes())
+    assert sum(activity["keys"]) == len(pressed) > 0
 
     told = daemon.events()
     for event in ("recording.finished", "segment.sealed", "segment.encoded", "clip.stored"):
@@ -109,8 +115,7 @@ def test_what_guacd_writes_reaches_a_real_object_store(
     for number, name in enumerate(names):
         manifest = json.loads(stored[f"clips/demo/k-{number}.0000.json"])
         for artifact in manifest["artifacts"]:
-            suffix = {"clip": ".mp4", "thumbnail": ".jpg", "raw": ".guac"}[artifact["role"]]
-            body = stored[f"clips/demo/k-{number}.0000{suffix}"]
+            body = stored[f"clips/demo/k-{number}.0000{SUFFIXES[artifact['role']]}"]
             assert hashlib.sha256(body).hexdigest() == artifact["sha256"]
         if name == "abrupt-midins.guac":
             assert [damage["kind"] for damage in manifest["damage"]] == ["torn"]

@@ -8,6 +8,7 @@ import sys
 from typing import TYPE_CHECKING
 
 from tests.fixtures_daemon import swift_settings, wait_until
+from tests.values import SUFFIXES
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -55,4 +56,5 @@ def test_a_broken_journal_costs_no_segment(
     for kasm_id, source in sources.items():
         manifest = json.loads(stored[f"clips/demo/{kasm_id}.0000.json"])
         assert manifest["segment"]["length"] == source.stat().st_size
-    assert len(stored) == 6
+    beside = {*(SUFFIXES[role] for role in SUFFIXES if role != "raw"), ".json"}
+    assert stored.keys() == {f"clips/demo/{id_}.0000{end}" for id_ in sources for end in beside}

@@ -61,7 +61,7 @@ def test_a_session_is_seen_by_prometheus_from_admission_to_store(
     assert found["kasm_recd_encode_seconds_total"] > 0
     assert found["kasm_recd_encoded_recorded_seconds_total"] > 0
     assert found['kasm_recd_segments_stored_total{form="clip"}'] == 1
-    stored = sum(path.stat().st_size for path in clips.iterdir())
+    stored = sum(path.stat().st_size for path in clips.rglob("*") if path.is_file())
     assert found["kasm_recd_upload_bytes_total"] == stored
     assert found["kasm_recd_admitting"] == 1
     assert found["kasm_recd_bytes_at_risk"] == 0

@@ -6,6 +6,7 @@ import signal
 from typing import TYPE_CHECKING
 
 from tests.fixtures_daemon import swift_settings, wait_until
+from tests.values import SUFFIXES
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -33,8 +34,10 @@ def failure(daemon: DaemonProcess) -> dict[str, str]:
 def wait_stored(daemon: DaemonProcess, swift: SwiftServer, bucket: str) -> None:
     wait_until(lambda: daemon.events("clip.stored"), "the clip is stored")
     wait_until(lambda: daemon.idle() and daemon.spool_is_empty(), "the spool is empty")
-    suffixes = sorted(key.rpartition(".")[2] for key in swift.contents(bucket))
-    assert suffixes == ["jpg", "json", "mp4"]
+    (clip,) = (key for key in swift.contents(bucket) if key.endswith(".mp4"))
+    stem = clip.removesuffix(".mp4")
+    beside = {*(SUFFIXES[role] for role in SUFFIXES if role != "raw"), ".json"}
+    assert swift.contents(bucket).keys() == {stem + suffix for suffix in beside}
 
 
 def test_a_store_that_is_away_gets_the_clip_when_it_is_back(
