@@ -13,6 +13,10 @@ if TYPE_CHECKING:
     from collections.abc import AsyncIterator, Awaitable, Callable
     from pathlib import Path
 
+    AddRecording = Callable[..., Awaitable[Recording]]
+    MakeSession = Callable[..., Session]
+    MakeDraft = Callable[..., Segment]
+
 
 class Clock:
     """A wall clock that stands until it is set."""

@@ -19,13 +19,10 @@ from kasm_recd.journal import Journal, connection, read_only, schema
 from kasm_recd.states import SegmentState
 
 if TYPE_CHECKING:
-    from collections.abc import Awaitable, Callable, Sequence
+    from collections.abc import Sequence
     from pathlib import Path
 
-    from kasm_recd.segment import Segment, Session
-
-    MakeSession = Callable[..., Session]
-    SealOne = Callable[..., Awaitable[Segment]]
+    from tests.fixtures_journal import MakeSession, SealOne
 
 HOLD = """
 import sys

@@ -17,9 +17,8 @@ if TYPE_CHECKING:
     from collections.abc import AsyncIterator, Awaitable, Callable, Coroutine
     from pathlib import Path
 
-    from kasm_recd.segment import Recording, Session
-
-    MakeSession = Callable[..., Session]
+    from kasm_recd.segment import Recording
+    from tests.fixtures_journal import MakeSession
 
 
 class Gate:

@@ -17,15 +17,10 @@ from kasm_recd.segment import Artifact, Identity, Recording
 from kasm_recd.states import RecordingEvent, RecordingState, SegmentEvent, SegmentState
 
 if TYPE_CHECKING:
-    from collections.abc import Awaitable, Callable
     from pathlib import Path
 
-    from kasm_recd.segment import Segment, Session
-
-    SealOne = Callable[..., Awaitable[Segment]]
-    AddRecording = Callable[..., Awaitable[Recording]]
-    MakeSession = Callable[..., Session]
-    MakeDraft = Callable[..., Segment]
+    from kasm_recd.segment import Segment
+    from tests.fixtures_journal import AddRecording, MakeDraft, MakeSession, SealOne
 
 E, S = SegmentEvent, SegmentState
 BODY = b"4.size,1.0,2.10,2.10;"

@@ -12,15 +12,10 @@ from kasm_recd.journal import Attempt, Journal
 from kasm_recd.states import RecordingEvent, SegmentEvent, SegmentState
 
 if TYPE_CHECKING:
-    from collections.abc import Awaitable, Callable
     from pathlib import Path
 
-    from kasm_recd.segment import Recording, Segment, Session
-    from tests.fixtures_journal import Clock
-
-    SealOne = Callable[..., Awaitable[Segment]]
-    AddRecording = Callable[..., Awaitable[Recording]]
-    MakeSession = Callable[..., Session]
+    from kasm_recd.segment import Segment
+    from tests.fixtures_journal import AddRecording, Clock, MakeSession, SealOne
 
 E, S, V = SegmentEvent, SegmentState, RecordingEvent
 WAYS: dict[SegmentState, tuple[SegmentEvent, ...]] = {

@@ -8,17 +8,14 @@ import pytest
 
 from kasm_recd.errors import IllegalMove, JournalCorrupt, KeyTaken, NameInUse
 from kasm_recd.journal import Journal
-from kasm_recd.segment import Artifact, Identity, Recording, Segment, Session
+from kasm_recd.segment import Artifact, Identity, Recording
 from kasm_recd.states import Form, RecordingEvent, RecordingState, SegmentEvent, SegmentState
 
 if TYPE_CHECKING:
     from collections.abc import Awaitable, Callable
     from pathlib import Path
 
-    SealOne = Callable[..., Awaitable[Segment]]
-    AddRecording = Callable[..., Awaitable[Recording]]
-    MakeSession = Callable[..., Session]
-    MakeDraft = Callable[..., Segment]
+    from tests.fixtures_journal import AddRecording, MakeDraft, MakeSession, SealOne
 
 E, S = SegmentEvent, SegmentState
 
