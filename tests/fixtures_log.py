@@ -107,26 +107,40 @@ def fake_journal(tmp_path: Path) -> Iterator[FakeJournal]:
 
 
 @pytest.fixture
-def real_journal() -> Iterator[str]:
+def real_journal(tmp_path: Path) -> Iterator[str]:
     """A journald of its own beside the machine's: the name of its namespace."""
     if not JOURNALD.exists() or shutil.which("journalctl") is None or os.geteuid() != 0:
         pytest.skip("needs root and systemd's journald on this machine")
     namespace = f"kasm-recd-test-{os.getpid()}"
-    folder = Path(f"/run/systemd/journal.{namespace}")
-    child = subprocess.Popen(
-        [JOURNALD, namespace], stdout=subprocess.DEVNULL, stderr=subprocess.PIPE
-    )
-    try:
-        deadline = time.monotonic() + DEADLINE_S
-        while not (folder / "socket").exists():
-            if child.poll() is not None:
-                pytest.skip(f"journald does not run here: {child.stderr and child.stderr.read()!r}")
-            assert time.monotonic() < deadline, "journald made no socket"
-            time.sleep(0.02)
-        yield namespace
-    finally:
-        child.kill()
-        child.communicate(timeout=DEADLINE_S)
-        shutil.rmtree(folder, ignore_errors=True)
-        for left in Path("/run/log/journal").glob(f"*.{namespace}"):
-            shutil.rmtree(left, ignore_errors=True)
+    # Its socket is there before it is: a journald without a machine id makes it and ends.
+    with socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM) as ready:
+        ready.bind(str(tmp_path / "notify"))
+        ready.settimeout(0.1)
+        environ = os.environ | {"NOTIFY_SOCKET": str(tmp_path / "notify")}
+        child = subprocess.Popen(
+            [JOURNALD, namespace], env=environ, stdout=subprocess.DEVNULL, stderr=subprocess.PIPE
+        )
+        try:
+            _wait_ready(child, ready)
+            yield namespace
+        finally:
+            _end(child, namespace)
+
+
+def _wait_ready(child: subprocess.Popen[bytes], ready: socket.socket) -> None:
+    deadline = time.monotonic() + DEADLINE_S
+    while True:
+        with contextlib.suppress(TimeoutError):
+            if b"READY=1" in ready.recv(4096):
+                return
+        if child.poll() is not None:
+            pytest.skip(f"journald does not run here: {child.stderr and child.stderr.read()!r}")
+        assert time.monotonic() < deadline, "journald is not ready"
+
+
+def _end(child: subprocess.Popen[bytes], namespace: str) -> None:
+    child.kill()
+    child.communicate(timeout=DEADLINE_S)
+    shutil.rmtree(f"/run/systemd/journal.{namespace}", ignore_errors=True)
+    for left in Path("/run/log/journal").glob(f"*.{namespace}"):
+        shutil.rmtree(left, ignore_errors=True)

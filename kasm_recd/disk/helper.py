@@ -6,6 +6,7 @@ One line of JSON each way over a Unix socket: the order, and what came of it. Th
 
 from __future__ import annotations
 
+import contextlib
 import errno
 import json
 import socket
@@ -64,7 +65,8 @@ def ask(helper: Path, order: Order) -> None:
         with socket.socket(socket.AF_UNIX) as connection:
             connection.settimeout(PATIENCE_S)
             connection.connect(str(helper))
-            connection.sendall(order.to_line())
+            with contextlib.suppress(BrokenPipeError):  # refused unheard: the answer says why
+                connection.sendall(order.to_line())
             answer = json.loads(connection.makefile("rb").readline(LINE))
         kind, message, number = answer["done"], str(answer["message"]), int(answer["errno"])
     except (ValueError, LookupError, TypeError) as error:

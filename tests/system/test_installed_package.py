@@ -138,11 +138,11 @@ def test_secrets_come_as_credentials_and_stay_with_the_daemon(installed: Booted)
 def test_the_service_may_touch_its_own_folders_and_no_other(installed: Booted) -> None:
     pid = str(installed.main_pid(SERVICE))
     user = ("setpriv", "--reuid=kasm-recd", "--regid=kasm-recd", "--groups=guacd")
-    there = ("nsenter", "-t", pid, "-m", "--", *user)
+    there = ("nsenter", "-t", pid, "-m", "-r", "--", *user)
     for own in ("/var/lib/kasm-recd", RECORDINGS, "/tmp"):
         installed.run(*there, "touch", f"{own}/touched")
         installed.run(*there, "rm", f"{own}/touched")
-    as_root = ("nsenter", "-t", pid, "-m", "--")
+    as_root = ("nsenter", "-t", pid, "-m", "-r", "--")
     for other in ("/etc", "/usr/lib/kasm-recd", "/var/lib", "/var/lib/guacd", "/boot"):
         tried = installed.run(*as_root, "touch", f"{other}/touched", check=False)
         assert "Read-only file system" in tried.stderr, other
