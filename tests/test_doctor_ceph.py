@@ -14,6 +14,7 @@ from kasm_recd.doctor.cors import STRANGER, cors, rule_for
 from kasm_recd.doctor.finding import Finding, Severity
 from tests.doctoring import at, bad, settings_of
 from tests.fixtures_daemon import wait_until
+from tests.values import SUFFIXES
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -83,7 +84,8 @@ def test_a_daemon_with_the_printed_policy_alone_stores_clips_and_cannot_delete_t
     assert daemon.events("storage.conditional_put")[0]["heeded"] is True
     assert not daemon.events("storage.probe_left")
 
-    stored = {f"clips/ann/k-1.0000{suffix}" for suffix in (".mp4", ".jpg", ".json")}
+    suffixes = {*(SUFFIXES[role] for role in SUFFIXES if role != "raw"), ".json"}
+    stored = {f"clips/ann/k-1.0000{suffix}" for suffix in suffixes}
     listed = ceph.plain_client().list_objects_v2(Bucket=ceph_bucket)["Contents"]
     assert {each["Key"] for each in listed} == stored, "nothing is left of the trial"
     thief = ceph.plain_client(key, secret)
