@@ -271,6 +271,25 @@ async def test_whoever_asks_too_often_is_refused_for_that(daemon: Daemon) -> Non
     assert refused[0]["reason"] == "rate_limited"
 
 
+async def test_who_is_accepted_in_the_very_turn_of_a_stop_is_answered(daemon: Daemon) -> None:
+    told = asyncio.Event()
+
+    async def stop() -> None:
+        await told.wait()
+        await daemon.server.stop()
+
+    stopping = asyncio.create_task(stop())
+    await asyncio.sleep(0)
+    with socket.socket(socket.AF_UNIX) as peer:
+        peer.connect(str(daemon.path))
+        peer.sendall(b"GET /v1/health HTTP/1.1\r\nHost: x\r\n\r\n")
+        # One turn runs this, then accepts; the next wakes the stop, then the peer's task.
+        asyncio.get_running_loop().call_soon(told.set)
+        await asyncio.wait_for(stopping, 30)
+        peer.settimeout(30)
+        assert peer.recv(12) in (b"HTTP/1.1 200", b"HTTP/1.1 503")
+
+
 async def test_a_stop_accepts_nobody_and_answers_everybody_accepted(daemon: Daemon) -> None:
     """Three who came before it: in the journal's hands, half said, and not a word said yet."""
     daemon.may_book.clear()

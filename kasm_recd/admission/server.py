@@ -70,12 +70,13 @@ class AdmissionServer:
 
         Whoever connects from now on waits in the queue of a socket that systemd holds.
         """
-        if self._accepting is None:
+        accepting, self._accepting = self._accepting, None
+        if accepting is None:
             return
         self.is_stopping = True
-        self._accepting.close()
-        self._accepting = None
-        await asyncio.sleep(0)  # what was accepted last gets its protocol now
+        asyncio.get_running_loop().remove_reader(self._listener.socket)
+        await asyncio.sleep(0)  # a server that is closed drops what was accepted just before
+        accepting.close()
         deadline = asyncio.get_running_loop().time() + SETTLE_S
         await asyncio.sleep(SETTLE_POLL_S)
         # Nobody tells of a connection that its peer gave up, so it is looked at, not waited for.
