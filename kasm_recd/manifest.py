@@ -84,16 +84,7 @@ def compose(
     return {
         "format": FORMAT,
         "made_by": f"kasm-recd {__version__}",
-        "session": {
-            "kasm_id": session.kasm_id,
-            "user_id": session.user_id,
-            "username": session.username,
-            "image_id": session.image_id,
-            "image_friendly_name": session.image_friendly_name,
-            "created_timestamp": session.created_timestamp,
-            "start_timestamp": session.start_timestamp,
-            "announced": session.announced,
-        },
+        "session": _session(session),
         "recording": {"id": recording.id, "name": Path(recording.path).name},
         "sequence": segment.sequence,
         "start": _iso(segment.began_at),
@@ -114,16 +105,30 @@ def compose(
             "preamble_length": preamble_length,
             **contents,
         },
-        "artifacts": [
-            {
-                "role": item.role,
-                "name": item.name,
-                "size": item.size,
-                "sha256": item.sha256,
-                "content_type": item.content_type,
-            }
-            for item in artifacts
-        ],
+        "artifacts": [_artifact(item) for item in artifacts],
+    }
+
+
+def _session(session: Session) -> dict[str, Any]:
+    return {
+        "kasm_id": session.kasm_id,
+        "user_id": session.user_id,
+        "username": session.username,
+        "image_id": session.image_id,
+        "image_friendly_name": session.image_friendly_name,
+        "created_timestamp": session.created_timestamp,
+        "start_timestamp": session.start_timestamp,
+        "announced": session.announced,
+    }
+
+
+def _artifact(item: Artifact) -> dict[str, Any]:
+    return {
+        "role": item.role,
+        "name": item.name,
+        "size": item.size,
+        "sha256": item.sha256,
+        "content_type": item.content_type,
     }
 
 
