@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import base64
 import json
 import subprocess
 import sys
@@ -14,6 +15,7 @@ from PIL import Image
 from kasm_recd.guacamole.instructions import encode
 from kasm_recd.workers import render
 from kasm_recd.workers.replay import replay
+from tests.painting import encoded
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -93,6 +95,21 @@ def test_a_picture_that_stands_still_is_no_content(rendered: Callable[..., Rende
     moments = range(0, 600_000, 20_000)
     clip = rendered(_recording(*moments, width=320, height=240, changing=(8, 8)), end=601_000)
     assert clip.moments(keyframes=True) == [0, 200_000, 400_000]
+
+
+def test_what_changes_before_a_long_pause_is_seen_in_it(rendered: Callable[..., Rendered]) -> None:
+    noise = np.random.default_rng(1).integers(0, 2, (48, 160, 1)).astype(np.uint8) * np.uint8(255)
+    png = base64.b64encode(encoded(np.repeat(noise, 3, axis=2)))
+    text = [
+        *(encode("img", 1, 14, 0, "image/png", 80, 96), encode("blob", 1, png), encode("end", 1)),
+        encode("sync", 2_000),
+    ]
+    before = _recording(*range(0, 1_000, 100), width=320, height=240, changing=(8, 8))
+    after = encode("cfill", 14, 0, 0, 0, 0, 255) + encode("sync", 92_000)
+    clip = rendered(before + b"".join(text) + after, end=93_000)
+    assert clip.moments()[-2:] == [1_000, 91_000]
+    shown = clip.pictures()[clip.result["frames"] - 2][96:144, 80:240]
+    assert np.abs(shown - noise.astype(int)).mean() < 12
 
 
 @pytest.mark.parametrize(("codec", "named"), [("libx265", "hevc"), ("libsvtav1", "av1")])

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import deque
 from dataclasses import dataclass
 from fractions import Fraction
 from typing import TYPE_CHECKING, Final, cast
@@ -27,7 +28,9 @@ if TYPE_CHECKING:
 #: A keyframe comes after so much content. A picture that stands still is none: a player that is
 #: sent somewhere decodes the frames since the last keyframe, however long they were seen.
 KEYFRAME_MS: Final = 10_000
-STILL_MS: Final = 1_000  # how much of the time between two frames counts as content
+#: How much of the time between two frames counts as content. The encoder is told of no more: under
+#: a ceiling x264 starves a frame that lasts long, and from 40 s on what it changes is not seen.
+STILL_MS: Final = 1_000
 THUMBNAIL_WIDTH: Final = 480
 _MILLISECOND: Final = Fraction(1, 1000)
 
@@ -84,21 +87,24 @@ class Clip:
         context.options = coding.options
         if tag := codecs.CODECS[coding.codec].tag:
             context.codec_tag = tag
-        self._content_ms = KEYFRAME_MS  # since the last keyframe; the first frame is one
+        self._content_ms = 0  # the time as the encoder is told it
+        self._keyframe_at = 0  # in content; the first frame is one
         self._shown_at = 0
-        self._held: Packet[VideoStream] | None = None
+        self._moments: deque[int] = deque()  # of frames whose packets are yet to come
+        self._held: tuple[int, Packet[VideoStream]] | None = None
 
     def show(self, picture: Words, changed: Iterable[Rect], moment: int) -> None:
         """From ``moment`` on, ``picture`` is seen; it differs from the last in ``changed``."""
         self._letterbox.put(picture, changed)
-        frame = self._letterbox.frame
-        frame.pts, frame.time_base = moment, _MILLISECOND
-        frame.pict_type = PictureType.NONE
         self._content_ms += min(moment - self._shown_at, STILL_MS)
         self._shown_at = moment
-        if self._content_ms >= KEYFRAME_MS:
+        self._moments.append(moment)
+        frame = self._letterbox.frame
+        frame.pts, frame.time_base = self._content_ms, _MILLISECOND
+        frame.pict_type = PictureType.NONE
+        if self._content_ms >= self._keyframe_at:
             frame.pict_type = PictureType.I
-            self._content_ms = 0
+            self._keyframe_at = self._content_ms + KEYFRAME_MS
         self._write(self._stream.encode(frame))
         self.frames += 1
 
@@ -122,15 +128,14 @@ class Clip:
 
     def _write(self, packets: Iterable[Packet[VideoStream]]) -> None:
         for packet in packets:
-            self._write_held(until=_moment(packet))
-            self._held = packet
+            moment = self._moments.popleft()
+            self._write_held(until=moment)
+            packet.pts = packet.dts = moment
+            self._held = moment, packet
 
     def _write_held(self, *, until: int) -> None:
         """A packet is held back until it is known how long its picture is seen."""
         if self._held is not None:
-            self._held.duration = max(1, until - _moment(self._held))
-            self._container.mux(self._held)
-
-
-def _moment(packet: Packet[VideoStream]) -> int:
-    return packet.pts or 0  # the encoder gives every packet one; the type alone allows none
+            moment, packet = self._held
+            packet.duration = max(1, until - moment)
+            self._container.mux(packet)
