@@ -9,13 +9,14 @@ from __future__ import annotations
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
-from kasm_recd import disk, manifest
+from kasm_recd import disk, manifest, preambles
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
     from pathlib import Path
 
     from kasm_recd.encoder import Clip
+    from kasm_recd.journal import Journal
     from kasm_recd.segment import Artifact, Damage, Recording, Segment, Session
     from kasm_recd.states import Form
 
@@ -77,3 +78,15 @@ class Parcel:
             return body
         disk.concatenate(self.home / manifest.PLAYABLE, self.preamble, self.home / body)
         return manifest.PLAYABLE
+
+
+def parcel_of(segment: Segment, journal: Journal, spool: Path) -> Parcel:
+    """The segment with all that the journal and the spool have of it; raises JournalCorrupt."""
+    preamble = preambles.of(spool, segment)
+    return Parcel(
+        session=journal.owner(segment),
+        recording=journal.source(segment),
+        segment=segment,
+        home=spool / "segments" / segment.folder,
+        preamble=preamble.path if preamble else None,
+    )

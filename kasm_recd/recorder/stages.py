@@ -138,7 +138,7 @@ class Stages:
             on_settled=self._preamble_settled,
             on_again=lambda segment: self._offer_replay(segment, self._now() + REPLAY_AGAIN_S),
             on_full=self._refused.set,
-            is_coming=self._encoding.hands_over,
+            is_coming=building.encode_policy(self._settings).hands_over,
         )
 
     def _build_uploading(self, stop: threading.Event) -> UploadStage:
