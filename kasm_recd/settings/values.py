@@ -1,116 +1,42 @@
-"""The settings as one frozen value: names, units, defaults and what each may be."""
+"""The settings as one frozen value: names, defaults, and what follows from them."""
 
 from __future__ import annotations
 
-import json
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Any, Final, Literal, Self
+from typing import Annotated, Literal, Self
 
-from pydantic import (
-    AfterValidator,
-    BeforeValidator,
-    Field,
-    SecretStr,
-    model_validator,
-)
-from pydantic_core import PydanticCustomError
-from pydantic_settings import BaseSettings, SettingsConfigDict
+from pydantic import Field, SecretStr, model_validator
 
-from kasm_recd import units
 from kasm_recd.cage.policy import Mode as CageMode  # noqa: TC001 - pydantic reads it
-from kasm_recd.errors import LocationInvalid
 from kasm_recd.location import Location
 from kasm_recd.settings.conflicts import Conflicting, conflicts
-
-if TYPE_CHECKING:
-    from pydantic_settings import PydanticBaseSettingsSource
-
-MB: Final = 10**6
-MINUTE, HOUR = 60.0, 3600.0
-
-
-def _no_flag(value: Any) -> Any:
-    """TOML's true is no number, though Python's is 1."""
-    if isinstance(value, bool):
-        raise ValueError("a number is wanted, not true or false")  # noqa: TRY004 - pydantic's way
-    return value
-
-
-def _absolute(value: Path) -> Path:
-    if not value.is_absolute() or ".." in value.parts:
-        raise ValueError("the path must begin with / and have no ..")
-    return value
-
-
-def _address(text: str) -> str:
-    host, _, port = text.rpartition(":")
-    if text and not (host.strip("[]") and port.isdecimal() and 0 < int(port) < 65536):  # noqa: PLR2004
-        raise ValueError("it is not host:port")
-    return text
+from kasm_recd.settings.given import Given
+from kasm_recd.settings.kinds import (
+    HOUR,
+    MB,
+    MINUTE,
+    Address,
+    AutoSize,
+    BallastSize,
+    Command,
+    Duration,
+    Folder,
+    Interval,
+    LocationText,
+    Names,
+    Number,
+    Pixels,
+    Size,
+    Slots,
+    Whole,
+)
 
 
-def _location(text: str) -> str:
-    try:
-        Location.parse(text)
-    except LocationInvalid as error:
-        context = {"reason": str(error), "way_out": error.hint}
-        raise PydanticCustomError("location", "{reason}", context) from None
-    return text
-
-
-def _even(value: int) -> int:
-    if value % 2:
-        raise ValueError("H.264 wants an even number")
-    return value
-
-
-def _ballast(value: int) -> int:
-    if value and not 8 * MB <= value <= 10_000 * MB:
-        raise ValueError("the size is not between 8MB and 10GB")
-    return value
-
-
-def _from_json(value: Any) -> Any:
-    return json.loads(value) if isinstance(value, str) else value
-
-
-def _command(value: tuple[str, ...]) -> tuple[str, ...]:
-    if value and not value[0].startswith("/"):
-        raise ValueError("the program's path must begin with /")
-    return value
-
-
-def _auto_size(value: Any) -> int | None:
-    return None if value in ("auto", None) else units.size(value)
-
-
-Number = Annotated[float, BeforeValidator(_no_flag)]
-Whole = Annotated[int, BeforeValidator(_no_flag)]
-Pixels = Annotated[int, BeforeValidator(_no_flag), Field(ge=16, le=7680), AfterValidator(_even)]
-Size = Annotated[int, BeforeValidator(units.size)]  # bytes
-Duration = Annotated[float, BeforeValidator(units.duration), Field(gt=0, le=3650 * 24 * HOUR)]
-#: A duration that may be 0, for never.
-Interval = Annotated[float, BeforeValidator(units.duration), Field(ge=0, le=3650 * 24 * HOUR)]
-Slots = Annotated[int, BeforeValidator(_no_flag), Field(ge=1, le=64)]
-#: A program and its arguments; a text, as an environment variable is, holds them as JSON.
-Command = Annotated[tuple[str, ...], BeforeValidator(_from_json), AfterValidator(_command)]
-Folder = Annotated[Path, AfterValidator(_absolute)]
-Amount = Annotated[int, Field(ge=0)]
-#: Users or groups; a text holds them as JSON.
-Names = Annotated[tuple[str, ...], BeforeValidator(_from_json)]
-
-
-class Settings(BaseSettings):
+class Settings(Given):
     """Every setting, checked; sizes are bytes, durations seconds unless the name says otherwise.
 
     A field's description is the way out that an error shows.
     """
-
-    model_config = SettingsConfigDict(
-        extra="forbid",
-        frozen=True,
-        hide_input_in_errors=True,  # pydantic would print the secrets
-    )
 
     # -- Kasm's own ---------------------------------------------------------------------------
     recording_object_storage_key: SecretStr = Field(
@@ -119,7 +45,7 @@ class Settings(BaseSettings):
     recording_object_storage_secret: SecretStr = Field(
         default=SecretStr(""), description="the store's secret key; best as a systemd credential"
     )
-    session_recording_upload_location: Annotated[str, AfterValidator(_location)] = Field(
+    session_recording_upload_location: LocationText = Field(
         default="file:///var/lib/kasm-recd/clips/{username}/{kasm_id}.mp4",
         description="s3://bucket[@endpoint[:port]]/path/{kasm_id}.mp4 or file:///folder/{kasm_id}.mp4",
     )
@@ -162,14 +88,12 @@ class Settings(BaseSettings):
         default=0, description="a duration such as 30m; 0 is off: segments are cut by size alone"
     )
     min_free: Size = Field(default=500 * MB, ge=0, description="a size such as 500MB")
-    ballast_size: Annotated[Size, AfterValidator(_ballast)] = Field(
+    ballast_size: BallastSize = Field(
         default=64 * MB, description="a size from 8MB to 10GB, such as 64MB; 0 is none"
     )
 
     # -- admission ----------------------------------------------------------------------------
-    session_reserve: Annotated[Amount | None, BeforeValidator(_auto_size)] = Field(
-        default=None, description="auto, or a size such as 350MB"
-    )
+    session_reserve: AutoSize = Field(default=None, description="auto, or a size such as 350MB")
     guacd_user: str = Field(
         default="", description="a user's name or number; empty: the recording folder's owner"
     )
@@ -270,25 +194,9 @@ class Settings(BaseSettings):
     log_level: Literal["debug", "info", "warning", "error"] = Field(
         default="info", description="debug, info, warning or error"
     )
-    metrics_listen: Annotated[str, AfterValidator(_address)] = Field(
+    metrics_listen: Address = Field(
         default="", description="host:port such as 127.0.0.1:9464, or empty for none"
     )
-
-    @classmethod
-    def settings_customise_sources(
-        cls,
-        settings_cls: type[BaseSettings],
-        init_settings: PydanticBaseSettingsSource,
-        env_settings: PydanticBaseSettingsSource,
-        dotenv_settings: PydanticBaseSettingsSource,
-        file_secret_settings: PydanticBaseSettingsSource,
-    ) -> tuple[PydanticBaseSettingsSource, ...]:
-        """Only what :func:`load` found.
-
-        The library's own readers pass over unknown names and cannot say where a value came from.
-        """
-        _ = settings_cls, env_settings, dotenv_settings, file_secret_settings
-        return (init_settings,)
 
     @model_validator(mode="after")
     def _agree(self) -> Self:
