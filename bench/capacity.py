@@ -1,8 +1,8 @@
 """How many concurrent sessions of a usual mix one core keeps up with, from measured costs.
 
 Each kind of session is cut, surveyed, encoded (the next preamble out of the same pass, the clip
-probed) and uploaded; the CPU time of all that, by the recorded second, is what a session needs of a
-core while it lasts. Nothing else is assumed than the mix.
+read back) and uploaded; the CPU time of all that, by the recorded second, is what a session needs
+of a core while it lasts. Nothing else is assumed than the mix.
 """
 
 from __future__ import annotations

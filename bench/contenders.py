@@ -39,7 +39,7 @@ def mended(body: Path, folder: Path) -> Path:
 def ours(
     body: Path, folder: Path, contents: Contents, picture: Picture, *, pointer: bool = True
 ) -> Path:
-    """The native encoder as the daemon runs it: caged, niced, the clip probed."""
+    """The native encoder as the daemon runs it: caged, niced, the clip read back."""
     folder.mkdir()
     argv = process.worker_argv("render", *(() if pointer else ("--no-pointer",)))
     encoder = NativeEncoder(limits=worker_limits(), argv=argv)

@@ -37,7 +37,7 @@ def survey(body: Path) -> dict[str, Any]:
 
 
 def encode(body: Path, contents: dict[str, Any], folder: Path) -> dict[str, Path]:
-    """The clip, the next segment's preamble out of the same pass, and the probe.
+    """The clip, the next segment's preamble out of the same pass, the clip read back.
 
     Raises RuntimeError where something of the recording could not be drawn.
     """

@@ -25,7 +25,7 @@ THUMBNAIL_NAME: Final = "thumbnail.jpg"
 FOLLOWING_NAME: Final = "following.guac"
 
 
-#: Codec settings, and what ffprobe calls the streams that they make.
+#: Codec settings, and what FFmpeg calls the streams that they make.
 CODECS: Final[Mapping[str, str]] = MappingProxyType(
     {
         "libx264": "h264",
@@ -52,7 +52,7 @@ class Video:
 
     @property
     def makes(self) -> str:
-        """What ffprobe calls it."""
+        """What FFmpeg calls it."""
         return CODECS[self.codec]
 
     @property

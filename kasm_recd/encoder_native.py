@@ -2,24 +2,25 @@
 
 The worker (``kasm_recd.workers.render``) holds the display model and the video encoder. Here is
 only what the daemon must know: how to ask it, what it answers, and whether the clip is what was
-asked for. ffprobe is the judge, not the worker.
+asked for. The worker says what it found when it read the finished file back; the verdict is the
+daemon's.
 """
 
 from __future__ import annotations
 
-import json
 import re
-from typing import TYPE_CHECKING, Final
+from typing import TYPE_CHECKING, Any, Final
 
 from kasm_recd import process
+from kasm_recd.answers import answer
 from kasm_recd.encoder import CLIP_NAME, FOLLOWING_NAME, THUMBNAIL_NAME, Clip
 from kasm_recd.errors import WorkerFailed
 from kasm_recd.manifest import SEEK_AIDS
-from kasm_recd.probe import check, check_seek_aids, check_thumbnail, ffprobe, probe
+from kasm_recd.probe import check, check_seek_aids, check_thumbnail, told
 from kasm_recd.segment import Damage
 
 if TYPE_CHECKING:
-    from collections.abc import Awaitable, Callable, Sequence
+    from collections.abc import Awaitable, Callable, Mapping, Sequence
     from pathlib import Path
 
     from kasm_recd.encoder import Job
@@ -50,12 +51,11 @@ class NativeEncoder:
         self._argv = list(argv) or process.worker_argv("render")
 
     def available(self) -> None:
-        """Raises EncoderMissing without ffprobe, or with a codec that did not pass its trial."""
+        """Raises EncoderMissing with a codec that did not pass its trial."""
         refusal = self._refusal()
         if refusal is not None:
             raise refusal
         process.wrapper()
-        ffprobe()
 
     async def encode(
         self,
@@ -94,10 +94,11 @@ class NativeEncoder:
             on_stderr_line=heard,
             check=True,
         )
-        damage = _damage(done.stdout)
-        if following and not _is_whole(following, done.stdout):
+        result = answer("render", done.stdout)
+        damage = _damage(result)
+        if following and not _is_whole(following, result):
             raise WorkerFailed("worker render did not write the preamble that it told of")
-        found = await probe(clip, cage=self._limits.cage)
+        found = told(clip, result)
         check(found, job, codec=job.picture.video.makes)
         check_thumbnail(thumbnail)
         aids = {role: job.folder / name for role, name in SEEK_AIDS.items()}
@@ -114,19 +115,18 @@ class NativeEncoder:
         )
 
 
-def _damage(stdout: bytes) -> tuple[Damage, ...]:
-    """What the worker's result, one JSON object on its last line, names as damaged."""
+def _damage(result: Mapping[str, Any]) -> tuple[Damage, ...]:
+    """What the worker's result names as damaged."""
     try:
-        result = json.loads(stdout.splitlines()[-1])
         return tuple(Damage(**entry) for entry in result["damage"])
-    except (ValueError, LookupError, TypeError) as error:
-        raise WorkerFailed(f"worker render gave no result: {error}") from error
+    except (LookupError, TypeError) as error:
+        raise WorkerFailed(f"worker render does not say what is damaged: {error}") from error
 
 
-def _is_whole(following: Path, stdout: bytes) -> bool:
+def _is_whole(following: Path, result: Mapping[str, Any]) -> bool:
     """Whether the preamble is as long as the worker's result says."""
     try:
-        length = json.loads(stdout.splitlines()[-1])["following"]["length"]
+        length = int(result["following"]["length"])
     except (ValueError, LookupError, TypeError):
         return False
-    return following.is_file() and following.stat().st_size == int(length)
+    return following.is_file() and following.stat().st_size == length

@@ -10,10 +10,11 @@ import asyncio
 from typing import TYPE_CHECKING, Final
 
 from kasm_recd import disk, process
+from kasm_recd.answers import answer
 from kasm_recd.encoder import CLIP_NAME, Video
 from kasm_recd.errors import EncoderMissing, Retried
 from kasm_recd.log import get_logger
-from kasm_recd.probe import probe
+from kasm_recd.probe import told
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -69,8 +70,8 @@ class Trial:
             *("--width", str(picture.width), "--height", str(picture.height)),
             *("--bitrate", str(picture.bitrate), *picture.video.arguments),
         )
-        await process.run(argv, folder=folder, limits=self._limits, check=True)
-        found = await probe(clip, cage=self._limits.cage)
+        done = await process.run(argv, folder=folder, limits=self._limits, check=True)
+        found = told(clip, answer("trial", done.stdout))
         if found.codec != picture.video.makes:
             made = f"{picture.video} made {found.codec}, not {picture.video.makes}"
             raise EncoderMissing(made, hint=HINT)

@@ -1,8 +1,10 @@
-"""Judging clips: ffprobe says what a file is, and a clip is held against what was asked for.
+"""Judging clips: what a finished file turned out to be is held against what was asked for.
 
 An exit code proves nothing: guacenc says 0 for a recording that it lost half of and for a file that
-it could not finish. ffprobe runs as a limited child, as every program that reads such bytes; the
-container is named to it, so that a file cannot pass as a playlist that points elsewhere.
+it could not finish. What other programs made ffprobe looks into, as a limited child like every
+program that reads such bytes; the container is named to it, so that a file cannot pass as a
+playlist that points elsewhere. Our own workers read back what they wrote (``told``): starting
+another program for that took longer than many a clip.
 """
 
 from __future__ import annotations
@@ -11,10 +13,10 @@ import json
 import math
 import stat
 from dataclasses import dataclass, replace
-from typing import TYPE_CHECKING, Any, Final
+from typing import TYPE_CHECKING, Any, Final, TypeGuard
 
 from kasm_recd import process
-from kasm_recd.errors import ClipRejected
+from kasm_recd.errors import ClipRejected, WorkerFailed
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -36,11 +38,24 @@ _ENTRIES: Final = (
     "stream=codec_type,codec_name,pix_fmt,width,height,sample_aspect_ratio,duration"
     ":format=duration:packet=pos"
 )
+#: What a worker tells of a clip that it read back.
+_TOLD: Final = {
+    "bytes": int,
+    "codec": str,
+    "pixel_format": str,
+    "width": int,
+    "height": int,
+    "square_pixels": bool,
+    "duration_ms": int,
+    "first_packet": int,
+    "pictures": int,
+}
+_LARGEST: Final = 1 << 53  # of its numbers
 
 
 @dataclass(frozen=True, slots=True)
 class Probe:
-    """What ffprobe says of a file with one video stream; ``faststart``: its index comes first."""
+    """What a file with one video stream was found to be; ``faststart``: its index comes first."""
 
     codec: str
     pixel_format: str
@@ -82,10 +97,40 @@ async def probe(
         raise ClipRejected(f"{clip.name} is no video with one picture stream: {error}") from error
 
 
+def told(clip: Path, answer: Mapping[str, Any]) -> Probe:
+    """What the worker that made ``clip`` found when it read the file back, from its ``answer``.
+
+    Raises:
+        ClipRejected: there is no such file, or not all pictures are in it.
+        WorkerFailed: the answer does not say, or of a file of another size.
+    """
+    if not _is_file(clip):
+        raise ClipRejected(f"no {clip.name} was made")
+    found = answer.get("probe")
+    if not _is_whole(found):
+        raise WorkerFailed(f"the worker does not say what {clip.name} is: {found!r:.200}")
+    size = clip.stat().st_size
+    if found["bytes"] != size:
+        raise WorkerFailed(f"the worker read {found['bytes']} of {size} bytes of {clip.name}")
+    if found["pictures"] != answer.get("frames"):
+        raise ClipRejected(
+            f"{clip.name} has {found['pictures']} pictures, not {answer.get('frames')}"
+        )
+    return Probe(
+        codec=found["codec"],
+        pixel_format=found["pixel_format"],
+        width=found["width"],
+        height=found["height"],
+        square_pixels=found["square_pixels"],
+        duration_ms=found["duration_ms"],
+        faststart=found["first_packet"] >= SMALLEST_INDEX,
+    )
+
+
 def check(found: Probe, job: Job, *, codec: str = CODEC, rounding_ms: int = 0) -> None:
     """Holds a finished clip against its job; ``rounding_ms`` is what the encoder's clock may add.
 
-    ``codec`` is the wanted one by ffprobe's name.
+    ``codec`` is the wanted one by FFmpeg's name.
 
     Raises:
         ClipRejected: says of each point what was found and what was expected.
@@ -140,6 +185,15 @@ def _is_file(path: Path) -> bool:
     except FileNotFoundError:
         return False
     return stat.S_ISREG(status.st_mode) and status.st_size > 0
+
+
+def _is_whole(found: Any) -> TypeGuard[dict[str, Any]]:
+    """Whether a worker's word on a clip has each thing that is asked for, and is plausible."""
+    if not isinstance(found, dict) or found.keys() != _TOLD.keys():
+        return False
+    if any(type(found[field]) is not kind for field, kind in _TOLD.items()):
+        return False
+    return all(0 <= number < _LARGEST for number in found.values() if type(number) is int)
 
 
 def _read(answer: Any) -> Probe:

@@ -216,14 +216,14 @@ def test_clocks_that_differ(off: float, severity: Severity) -> None:
 def test_an_encoder_that_is_missing_or_works(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    settings = {
+    settings: dict[str, Any] = {
         "recording_dir": tmp_path / "rec",
         "spool_dir": tmp_path / "spool",
         "encoder": "native",
     }
     assert set(at(Severity.OK, diagnosed(settings), "encoder")) == {"encoder.native"}
     monkeypatch.setenv("PATH", str(tmp_path))
-    found = bad(diagnosed(settings), "encoder")["encoder.native"]
+    found = bad(diagnosed(settings | {"encoder": "guacenc"}), "encoder")["encoder.guacenc"]
     assert found.severity is Severity.ERROR
     assert found.mend
 

@@ -8,9 +8,10 @@ from typing import TYPE_CHECKING
 
 import pytest
 
+from kasm_recd import process
 from kasm_recd.encoder import Clip, Job, Picture
 from kasm_recd.encoder_native import NativeEncoder
-from kasm_recd.errors import ClipRejected, EncoderMissing, RecdError, WorkerFailed
+from kasm_recd.errors import ClipRejected, RecdError, WorkerFailed
 from kasm_recd.segment import Damage
 
 if TYPE_CHECKING:
@@ -79,13 +80,19 @@ async def test_a_size_of_zero_is_asked_for_as_the_displays_own_made_even(
         ("oblong", ClipRejected, "square pixels is False, not True"),
         ("index_last", ClipRejected, "index first is False, not True"),
         ("half", ClipRejected, r"duration is 1000 ms, not 2000 ms \(± 100 ms\)"),
-        ("sound", ClipRejected, "no video with one picture stream"),
+        ("sound", WorkerFailed, "the finished clip has 2 streams"),
+        ("counts_wrong", ClipRejected, "clip.mp4 has 20 pictures, not 21"),
+        ("no_probe", WorkerFailed, "does not say what clip.mp4 is: None"),
+        ("grows_after", WorkerFailed, r"the worker read \d+ of \d+ bytes of clip.mp4"),
         ("no_thumbnail", ClipRejected, "no thumbnail.jpg was made"),
         ("png_thumbnail", ClipRejected, "thumbnail.jpg is no JPEG"),
         ("no_sprites", ClipRejected, "no sprites.jpg was made"),
         ("bare_index", ClipRejected, "sprites.vtt is no WebVTT file"),
         ("linked_activity", ClipRejected, "no activity.json was made"),
         ("no_result", WorkerFailed, "gave no result"),
+        ("list_result", WorkerFailed, r"gave no result, but \[1, 2\]"),
+        ("deep_result", WorkerFailed, "gave no result: maximum recursion depth"),
+        ("no_damage", WorkerFailed, "does not say what is damaged"),
         ("fails", WorkerFailed, r"failed: exit code 1 \(the display is 0x0\)"),
         ("crashes", WorkerFailed, "failed: killed by SIGKILL"),
     ],
@@ -124,14 +131,16 @@ async def test_cancellation_ends_the_worker(
     assert new_children() == []
 
 
-def test_it_needs_ffprobe_alone(
-    roomy: Limits, monkeypatch: pytest.MonkeyPatch, tmp_path_factory: pytest.TempPathFactory
+async def test_it_needs_no_other_programs(
+    roomy: Limits, make_job: MakeJob, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    folder = tmp_path_factory.mktemp("bin")
+    process.wrapper()  # looked up once; what starts a worker is not meant here
+    job = make_job()
+    monkeypatch.setenv("PATH", str(job.folder))
+    job.body.write_bytes(
+        b"4.size,1.0,3.160,3.120;4.rect,1.0,1.0,1.0,2.99,2.99;"
+        b"5.cfill,2.14,1.0,3.255,1.0,1.0,3.255;4.sync,4.1000,1.1;4.sync,4.3000,1.1;"
+    )
     encoder = NativeEncoder(limits=roomy)
-    monkeypatch.setenv("PATH", str(folder))
-    with pytest.raises(EncoderMissing, match="ffprobe is not on PATH") as caught:
-        encoder.available()
-    assert caught.value.hint == "apt-get install ffmpeg"
-    (folder / "ffprobe").touch(mode=0o755)
     encoder.available()
+    assert (await encoder.encode(job)).duration_ms == 2_000

@@ -14,6 +14,7 @@ from PIL import Image
 
 from kasm_recd.guacamole.instructions import encode
 from kasm_recd.workers import render
+from kasm_recd.workers.reading_back import read_back
 from kasm_recd.workers.replay import replay
 from tests.painting import encoded
 
@@ -63,6 +64,7 @@ def test_a_clip_is_what_browsers_play(rendered: Callable[..., Rendered]) -> None
         "width": 640,
         "height": 480,
         "damage": [],
+        "probe": read_back(clip.path),
     }
 
 

@@ -2,11 +2,12 @@
 
 ``python -I -m kasm_recd.workers.render --input BODY [--preamble FILE] --output CLIP.mp4
 --thumbnail THUMB.jpg [--seek-aids FOLDER] [--following NEXT] …`` prints one JSON object: frames,
-duration_ms, width, height, and damage, which names the drawing that could not be done. A preamble
-is read before the body, as if the two were one file. FOLDER gets what a viewer finds its way in the
-clip by: ``sprites.jpg``, ``sprites.vtt`` and ``activity.json``. NEXT is the next segment's
-preamble, byte for byte what the replay worker makes, since the display has gone all the way here
-too; ``following`` tells of it. Progress goes to stderr as lines such as ``progress 0.42``.
+duration_ms, width, height, damage, which names the drawing that could not be done, and probe, which
+is what the finished clip turned out to be. A preamble is read before the body, as if the two were
+one file. FOLDER gets what a viewer finds its way in the clip by: ``sprites.jpg``, ``sprites.vtt``
+and ``activity.json``. NEXT is the next segment's preamble, byte for byte what the replay worker
+makes, since the display has gone all the way here too; ``following`` tells of it. Progress goes to
+stderr as lines such as ``progress 0.42``.
 """
 
 from __future__ import annotations
@@ -30,6 +31,7 @@ from kasm_recd.workers.files import opened, pieces
 from kasm_recd.workers.following import write_following
 from kasm_recd.workers.frames import Clock, Schedule
 from kasm_recd.workers.program import answer
+from kasm_recd.workers.reading_back import read_back
 from kasm_recd.workers.seek_aids import HEARD, SeekAids
 from kasm_recd.workers.video import Clip, Coding
 
@@ -65,7 +67,8 @@ def render(options: argparse.Namespace) -> dict[str, Any]:
                 threads=options.threads,
             ),
         )
-        return _filled(clip, files, options)
+        made = _filled(clip, files, options)
+        return made | {"probe": read_back(options.output)}
     except FFmpegError as error:
         raise WorkerFailed(f"video of {width}x{height}: {error}") from error
 

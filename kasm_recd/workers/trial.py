@@ -1,7 +1,8 @@
 """Try a codec: a second of test picture, encoded as the clips of these settings will be.
 
 ``python -I -m kasm_recd.workers.trial --output CLIP.mp4 --width … --codec …`` writes a small clip
-and prints its frames, or says on stderr why this machine cannot make it.
+and prints its frames and what it turned out to be, or says on stderr why this machine cannot make
+it.
 """
 
 from __future__ import annotations
@@ -19,6 +20,7 @@ from kasm_recd.errors import WorkerFailed
 from kasm_recd.guacamole.geometry import Rect
 from kasm_recd.workers.codecs import CODECS
 from kasm_recd.workers.program import answer
+from kasm_recd.workers.reading_back import read_back
 from kasm_recd.workers.video import Clip, Coding
 
 MOMENTS = (0, 500, 1_000)
@@ -44,7 +46,7 @@ def trial(options: argparse.Namespace) -> dict[str, Any]:
         clip.close(END)
     except (FFmpegError, UnknownCodecError) as error:
         raise WorkerFailed(f"FFmpeg says: {error}") from error
-    return {"frames": clip.frames}
+    return {"frames": clip.frames, "probe": read_back(options.output)}
 
 
 def main() -> int:

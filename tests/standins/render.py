@@ -1,7 +1,7 @@
 """A stand-in for the render worker: ``render.py MODE ARGUMENTS-OF-RENDER``.
 
-Makes a test picture with ffmpeg at the size, rate and length it was asked for, and then does one
-thing wrong.
+Makes a test picture with ffmpeg at the size, rate and length it was asked for, reads it back as the
+real one does, and does one thing wrong.
 """
 
 from __future__ import annotations
@@ -14,6 +14,10 @@ import subprocess
 import sys
 import time
 from pathlib import Path
+from typing import Any
+
+from kasm_recd.errors import WorkerFailed
+from kasm_recd.workers.reading_back import read_back
 
 FIRST_SYNC = 1_000
 DAMAGE = {"start": 10, "end": 24, "kind": "invalid", "reason": "a length that is no number"}
@@ -64,6 +68,37 @@ def make_seek_aids(wanted: argparse.Namespace) -> None:
         (folder / "activity.json").write_text('{"format":1}')
 
 
+def result(wanted: argparse.Namespace) -> dict[str, Any]:
+    if wanted.mode == "makes_nothing":
+        return {"damage": [DAMAGE]}
+    try:
+        found = read_back(wanted.output)
+    except WorkerFailed as error:
+        sys.exit(str(error))
+    match wanted.mode:
+        case "counts_wrong":
+            return {"frames": found["pictures"] + 1, "damage": [DAMAGE], "probe": found}
+        case "no_probe":
+            return {"frames": found["pictures"], "damage": [DAMAGE]}
+        case "no_damage":
+            return {"frames": found["pictures"], "probe": found}
+        case "grows_after":
+            with wanted.output.open("ab") as file:
+                file.write(b"more")
+    return {"frames": found["pictures"], "damage": [DAMAGE], "probe": found}
+
+
+def printed(wanted: argparse.Namespace) -> str:
+    match wanted.mode:
+        case "no_result":
+            return "no result"
+        case "list_result":
+            return "[1, 2]"
+        case "deep_result":
+            return "[" * 100_000
+    return json.dumps(result(wanted))
+
+
 def main() -> None:
     wanted = arguments()
     assert wanted.input.is_file()
@@ -81,6 +116,7 @@ def main() -> None:
         case _:
             make(wanted)
             make_seek_aids(wanted)
+    told = printed(wanted)
     match wanted.mode:
         case "png_thumbnail":
             wanted.thumbnail.write_bytes(b"\x89PNG\r\n\x1a\n")
@@ -88,7 +124,7 @@ def main() -> None:
             wanted.output.rename(elsewhere := wanted.output.with_name("elsewhere"))
             wanted.output.symlink_to(elsewhere)
     print("progress 1.0", file=sys.stderr)
-    print("no result" if wanted.mode == "no_result" else json.dumps({"damage": [DAMAGE]}))
+    print(told)
 
 
 main()
