@@ -126,8 +126,12 @@ class DaemonProcess:
         found: dict[str, Any] = self.ask("GET", "/v1/status")[1]
         return found
 
-    def children(self) -> list[psutil.Process]:
+    def workers(self) -> list[psutil.Process]:
         """The daemon's workers, now."""
+        return [child for child in self.children() if child.name() != "fork_server"]
+
+    def children(self) -> list[psutil.Process]:
+        """The daemon's workers, now, and the process that they are forked from."""
         assert self.process is not None
         with contextlib.suppress(psutil.NoSuchProcess):
             return psutil.Process(self.process.pid).children(recursive=True)

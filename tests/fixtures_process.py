@@ -6,7 +6,8 @@ import functools
 import sys
 import time
 from collections.abc import Callable
-from typing import TYPE_CHECKING
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
 
 import psutil
 import pytest
@@ -15,8 +16,6 @@ from kasm_recd import process
 
 if TYPE_CHECKING:
     from collections.abc import Coroutine
-    from pathlib import Path
-    from typing import Any
 
 WAIT_S = 20.0
 
@@ -39,17 +38,42 @@ def roomy() -> process.Limits:
     )
 
 
-@pytest.fixture
+REPOSITORY = Path(__file__).parents[1]
+PROGRAM = "tests.child_program"
+SERVING = (
+    f"import sys; sys.path.insert(0, {str(REPOSITORY)!r}); "
+    f"from kasm_recd.workers.fork_server import main; sys.exit(main([{PROGRAM!r}]))"
+)
+
+
+def fork_server(**arguments: Any) -> process.ForkServer:
+    """A server that becomes :mod:`tests.child_program`."""
+    return process.ForkServer([PROGRAM], argv=[sys.executable, "-c", SERVING], **arguments)
+
+
+def told(code: str) -> list[str]:
+    """The command line of a worker that does ``code``."""
+    return [sys.executable, "-I", "-m", PROGRAM, code]
+
+
+@pytest.fixture(params=["cold", "warm"])
 def run_python(
-    tmp_path: Path, roomy: process.Limits
+    tmp_path: Path, roomy: process.Limits, request: pytest.FixtureRequest
 ) -> Callable[..., Coroutine[Any, Any, process.Finished]]:
-    """``run_python(code, **arguments of process.run)``."""
+    """``run_python(code, **arguments of process.run)``, in each way that a child can be started."""
 
-    def run(code: str, **arguments: Any) -> Coroutine[Any, Any, process.Finished]:
+    async def cold(code: str, **arguments: Any) -> process.Finished:
         given: dict[str, Any] = {"folder": tmp_path, "limits": roomy} | arguments
-        return process.run([sys.executable, "-I", "-c", code], **given)
+        return await process.run([sys.executable, "-I", "-c", code], **given)
 
-    return run
+    async def warm(code: str, **arguments: Any) -> process.Finished:
+        given: dict[str, Any] = {"folder": tmp_path, "limits": roomy} | arguments
+        with process.kept_warm(fork_server()) as server:
+            done = await process.run(told(code), **given)
+            assert server.pid is not None, "it was started cold"
+            return done
+
+    return warm if request.param == "warm" else cold
 
 
 def _until(condition: Callable[[], bool], what: str) -> None:

@@ -51,7 +51,7 @@ async def test_a_deadline_ends_the_whole_group(
     run_python: Run, roomy: process.Limits, wait_gone: Gone, new_children: Children
 ) -> None:
     pids = Pids()
-    with pytest.raises(WorkerFailed, match=r"python.* ran past its deadline of 4 s"):
+    with pytest.raises(WorkerFailed, match=r"(python|worker).* ran past its deadline of 4 s"):
         await run_python(STUBBORN, limits=replace(roomy, deadline_s=4.0), on_stderr_line=pids)
     wait_gone(*pids)
     assert new_children() == []

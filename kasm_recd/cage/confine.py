@@ -37,8 +37,7 @@ def main(arguments: list[str]) -> NoReturn:
     """
     mode, *rest = arguments
     border = rest.index("--")
-    rules = [(RIGHTS[rule[0]], rule[2:]) for rule in rest[:border]]
-    rules.append((landlock.READ, f"/proc/{os.getpid()}"))
+    rules = read_rules(rest[:border])
     argv = rest[border + 1 :]
     for ignored in _IGNORED:
         ctypes.CDLL(None).signal(ignored, None)
@@ -49,6 +48,12 @@ def main(arguments: list[str]) -> NoReturn:
         _end(NOT_THERE, f"{argv[0]}: {error.strerror}")
     except OSError as error:
         _end(REFUSED, f"{argv[0]} was not started in its cage: {error}")
+
+
+def read_rules(rules: list[str]) -> list[tuple[int, str]]:
+    """As :func:`enter` takes them; what /proc says of this process is added."""
+    own = (landlock.READ, f"/proc/{os.getpid()}")
+    return [*((RIGHTS[rule[0]], rule[2:]) for rule in rules), own]
 
 
 def _end(code: int, message: str) -> NoReturn:

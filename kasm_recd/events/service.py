@@ -53,6 +53,15 @@ EVENTS: Final = (
         "Boot with Landlock (kernel 5.13 or later, `lsm=landlock,...`), or set "
         "worker_cage = require to refuse sessions without it.",
     ),
+    Event(
+        "fork_server.lost",
+        "warning",
+        ("cause",),
+        "The process that workers are forked from ended or hung, and what it had forked ended with "
+        "it. The next worker starts another; where it cannot be had, workers are started one by "
+        "one, each 0.15 CPU seconds dearer.",
+        "If it comes again: `journalctl -k` says whether the kernel killed it for want of memory.",
+    ),
     Event("settings.reloaded", "info", ("valid",), "The settings were read again, after SIGHUP."),
     Event(
         "metrics.listening",

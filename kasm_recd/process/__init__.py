@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import errno
 import os
 import signal
@@ -13,21 +14,27 @@ import psutil
 from kasm_recd.cage.policy import Mode as Cage
 from kasm_recd.errors import DiskFull, WorkerFailed
 from kasm_recd.log import get_logger
-from kasm_recd.process.child import REAP_S, ChildId, Finished, start
+from kasm_recd.process.child import REAP_S, ChildId, Finished, watch
 from kasm_recd.process.command import Limits, chain, find_program, name_of, worker_argv, wrapper
 from kasm_recd.process.errand import run_errand
+from kasm_recd.process.forking import ForkServer, ForkServerLost, kept_warm, serving
+from kasm_recd.process.launch import launch
 
 if TYPE_CHECKING:
     from collections.abc import Awaitable, Callable, Sequence
     from pathlib import Path
 
+    from kasm_recd.process.launch import Launched
+
 __all__ = [
     "Cage",
     "ChildId",
     "Finished",
+    "ForkServer",
     "Limits",
     "end_leftover",
     "find_program",
+    "kept_warm",
     "name_of",
     "run",
     "run_errand",
@@ -64,7 +71,7 @@ async def run(
         EncoderMissing: setpriv, prlimit or nice is not on this machine.
     """
     name = name_of(argv)
-    child = start(name, chain(argv, limits, folder), folder, on_stderr_line)
+    child = watch(name, await _launched(name, argv, folder, limits), on_stderr_line)
     deadline = asyncio.timeout(limits.deadline_s)
     try:
         async with deadline:
@@ -85,6 +92,15 @@ async def run(
         full = os.strerror(errno.ENOSPC) in finished.stderr_tail
         raise (DiskFull if full else WorkerFailed)(f"{name} failed: {finished.ending}")
     return finished
+
+
+async def _launched(name: str, argv: Sequence[str], folder: Path, limits: Limits) -> Launched:
+    """Warm where it can be."""
+    server = serving()
+    if server is not None and server.can_start(argv):
+        with contextlib.suppress(ForkServerLost):
+            return await server.start(argv, limits, folder)
+    return launch(name, chain(argv, limits, folder), folder)
 
 
 def end_leftover(child: ChildId) -> bool:

@@ -12,21 +12,20 @@ import asyncio
 import contextlib
 import os
 import signal
-import subprocess
 import time
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Final
+from typing import TYPE_CHECKING, Any, Final
 
 import psutil
 
 from kasm_recd.errors import WorkerFailed
 from kasm_recd.log import get_logger
-from kasm_recd.process.command import environment
 from kasm_recd.process.pipes import Pipe, Tail
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Sequence
-    from pathlib import Path
+    from collections.abc import Callable
+
+    from kasm_recd.process.launch import Exit, Launched
 
 log = get_logger(__name__)
 
@@ -73,32 +72,19 @@ class Finished:
         return f"{how} ({last})" if last else how
 
 
-def start(
-    name: str, command: Sequence[str], folder: Path, on_line: Callable[[str], bool | None] | None
-) -> Child:
-    """Starts ``command`` in ``folder``; ``name`` is for messages.
+def watch(name: str, launched: Launched, on_line: Callable[[str], bool | None] | None) -> Child:
+    """The child that was launched; ``name`` is for messages.
 
     Raises:
-        WorkerFailed: no process or descriptor to be had, or no such folder.
+        WorkerFailed: no descriptor to watch it through; it was ended.
     """
     try:
-        popen = subprocess.Popen(
-            command,
-            stdin=subprocess.DEVNULL,
-            stdout=subprocess.PIPE,
-            stderr=subprocess.PIPE,
-            bufsize=0,
-            cwd=folder,
-            env=environment(folder),
-            start_new_session=True,
-        )
-    except OSError as error:
-        raise WorkerFailed(f"{name} could not be started: {error}") from error
-    try:
-        return Child(popen, on_line)
-    except (OSError, WorkerFailed) as error:  # no descriptor left to watch it through
-        with popen:
-            popen.kill()
+        return Child(launched, on_line)
+    except (OSError, WorkerFailed) as error:
+        os.kill(launched.pid, signal.SIGKILL)
+        launched.stdout.close()
+        launched.stderr.close()
+        launched.reap()
         raise WorkerFailed(f"{name} could not be watched: {error}") from error
 
 
@@ -121,21 +107,18 @@ def _start_time(pid: int) -> float:
 class Child:
     """A running child: reaped by the event loop, whatever becomes of who waits for it."""
 
-    def __init__(
-        self, popen: subprocess.Popen[bytes], on_line: Callable[[str], bool | None] | None
-    ) -> None:
-        self.id = ChildId(popen.pid, _start_time(popen.pid))
-        self._popen = popen
-        self._cpu_s = 0.0
+    def __init__(self, launched: Launched, on_line: Callable[[str], bool | None] | None) -> None:
+        self.id = ChildId(launched.pid, _start_time(launched.pid))
+        self._reap_it = launched.reap
         self._loop = asyncio.get_running_loop()
-        self._reaped: asyncio.Future[None] = self._loop.create_future()
+        self._reaped: asyncio.Future[Exit] = self._loop.create_future()
         self._stdout = bytearray()
         self._stderr = Tail(on_line)
-        self._pidfd = os.pidfd_open(popen.pid)
-        self._loop.add_reader(self._pidfd, self._reap)
+        self._pidfd = os.pidfd_open(launched.pid)
+        self._loop.add_reader(self._pidfd, self._ended)
         self._pipes = (
-            Pipe(popen.stdout, self._stdout.extend, limit=STDOUT_LIMIT),
-            Pipe(popen.stderr, self._stderr.extend, limit=STDERR_LIMIT),
+            Pipe(launched.stdout, self._stdout.extend, limit=STDOUT_LIMIT),
+            Pipe(launched.stderr, self._stderr.extend, limit=STDERR_LIMIT),
         )
 
     @property
@@ -145,7 +128,10 @@ class Child:
 
     async def ended_or_flooded(self) -> None:
         """Waits for the child; :meth:`end` is due afterwards, and whenever this is cancelled."""
-        either = (self._reaped, *(pipe.flooded for pipe in self._pipes))
+        either: tuple[asyncio.Future[Any], ...] = (
+            self._reaped,
+            *(pipe.flooded for pipe in self._pipes),
+        )
         await asyncio.wait(either, return_when=asyncio.FIRST_COMPLETED)
 
     async def end(self) -> None:
@@ -163,19 +149,15 @@ class Child:
 
     def finished(self) -> Finished:
         """What came of it, once it was reaped."""
-        return Finished(
-            self._popen.returncode, bytes(self._stdout), self._stderr.text(), self._cpu_s
-        )
+        code, cpu_s = self._reaped.result()
+        return Finished(code, bytes(self._stdout), self._stderr.text(), cpu_s)
 
-    def _reap(self) -> None:
+    def _ended(self) -> None:
         self._loop.remove_reader(self._pidfd)
         os.close(self._pidfd)
         self._kill_group()  # what it left behind there, before the number is free again
-        _, status, usage = os.wait4(self._popen.pid, 0)
-        self._popen.returncode = os.waitstatus_to_exitcode(status)
-        self._cpu_s = usage.ru_utime + usage.ru_stime
-        self._reaped.set_result(None)
+        self._reap_it().add_done_callback(lambda ended: self._reaped.set_result(ended.result()))
 
     def _kill_group(self) -> None:
         with contextlib.suppress(ProcessLookupError):
-            os.killpg(self._popen.pid, signal.SIGKILL)
+            os.killpg(self.id.pid, signal.SIGKILL)

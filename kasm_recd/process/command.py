@@ -91,7 +91,7 @@ def chain(argv: Sequence[str], limits: Limits, folder: Path) -> list[str]:
     ]
 
 
-def environment(folder: Path) -> dict[str, str]:
+def environment(folder: Path | str) -> dict[str, str]:
     """Made from nothing, so that no secret of the daemon's environment gets into a child."""
     return {
         "PATH": os.environ.get("PATH", os.defpath),

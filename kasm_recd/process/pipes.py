@@ -16,10 +16,7 @@ TAIL: Final = 4096  # bytes of stderr that are kept
 class Pipe:
     """Reads a pipe as it fills; ``closed`` is done at its end, ``flooded`` past its limit."""
 
-    def __init__(
-        self, stream: IO[bytes] | None, take: Callable[[bytes], None], *, limit: int
-    ) -> None:
-        assert stream is not None  # noqa: S101 - for the type checker: Popen was asked for pipes
+    def __init__(self, stream: IO[bytes], take: Callable[[bytes], None], *, limit: int) -> None:
         self._stream = stream
         self._take = take
         self._room = limit

@@ -135,16 +135,17 @@ class Recorder:
     async def run(self) -> NoReturn:
         """Works until cancelled; any part that fails ends them all."""
         try:
-            await self._recover()
-            async with asyncio.TaskGroup() as group:
-                queues = self.stages.queues
-                group.create_task(queues.cuts.run(), name="cuts")
-                group.create_task(queues.encodes.run(), name="encodes")
-                group.create_task(queues.uploads.run(), name="uploads")
-                self.looks.start(group)
-                group.create_task(self._alarm.run(), name="alarm")
-                group.create_task(self.guard.run(), name="guard")
-                group.create_task(self.watcher.run(), name="watcher")
+            with process.kept_warm():
+                await self._recover()
+                async with asyncio.TaskGroup() as group:
+                    queues = self.stages.queues
+                    group.create_task(queues.cuts.run(), name="cuts")
+                    group.create_task(queues.encodes.run(), name="encodes")
+                    group.create_task(queues.uploads.run(), name="uploads")
+                    self.looks.start(group)
+                    group.create_task(self._alarm.run(), name="alarm")
+                    group.create_task(self.guard.run(), name="guard")
+                    group.create_task(self.watcher.run(), name="watcher")
         except (ExceptionGroup, DiskFull, OSError) as error:
             if disk.says_full(error):  # most often the journal: the next start has to write
                 await asyncio.to_thread(self.ballast.look, refused=True)

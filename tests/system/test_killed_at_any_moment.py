@@ -77,8 +77,9 @@ def test_every_segment_is_stored_exactly_once_and_nothing_is_left(
             named.add(stored_key)
     assert set(objects) == named, "nothing is stored twice, or under another name"
     assert not list(daemon.recordings.iterdir())
-    assert not daemon.children()
-    assert not [pid for pid in ours if is_ours(pid)], "a worker outlived its daemon"
+    assert not daemon.workers()
+    daemon.kill()
+    wait_until(lambda: not any(map(is_ours, ours)), "no worker outlives its daemon")
 
 
 def kill_something(daemon: DaemonProcess, chance: random.Random) -> set[int]:

@@ -29,11 +29,11 @@ def test_sigterm_ends_encodes_and_the_next_start_takes_them_up(
     name = daemon.admit("k-1")[1]["recording_name"]
     guacd_writer(recordings("ssh-work.guac"), daemon.recordings / name).wait_written()
     wait_until(lambda: daemon.status()["queues"]["encode"]["busy"], "it is being encoded")
-    children = wait_until(daemon.children, "a worker runs")
+    children = wait_until(daemon.workers, "a worker runs")
     assert daemon.stop() == 0
     assert not [child for child in children if child.is_running()]
     daemon.start()
-    wait_until(lambda: daemon.events("clip.stored"), "the next start finishes it")
+    wait_until(lambda: daemon.events("clip.stored"), "the next start finishes it", deadline_s=180)
     assert daemon.idle()
 
 
