@@ -54,7 +54,7 @@ class Looks:
         while True:
             self._kick.clear()
             await self._retention.sweep()
-            await self._stages.seek_preambles()
+            await self._stages.preambles.seek()
             try:
                 await asyncio.wait_for(self._kick.wait(), SWEEP_S)
             except TimeoutError:

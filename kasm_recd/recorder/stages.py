@@ -2,19 +2,18 @@
 
 from __future__ import annotations
 
-import asyncio
 import functools
 from typing import TYPE_CHECKING, Any, Final
 
-from kasm_recd import disk, preambles
+from kasm_recd import disk
 from kasm_recd.encoding import WAITING, EncodeStage
 from kasm_recd.errors import Retried
 from kasm_recd.log import about, get_logger
-from kasm_recd.pressure import Level, Turn
+from kasm_recd.pressure import Turn
 from kasm_recd.recorder import building
+from kasm_recd.recorder.preambles_due import PreamblesDue
 from kasm_recd.recorder.queues import Queues
 from kasm_recd.relief import Relief
-from kasm_recd.replaying import ReplayStage
 from kasm_recd.rolling import Rolling
 from kasm_recd.segmenter import Segmenter
 from kasm_recd.states import RecordingState, SegmentState
@@ -22,6 +21,7 @@ from kasm_recd.surveying import Surveyor
 from kasm_recd.uploading import BackOff, UploadStage
 
 if TYPE_CHECKING:
+    import asyncio
     import threading
     from collections.abc import Callable
     from contextlib import AbstractContextManager
@@ -35,7 +35,6 @@ if TYPE_CHECKING:
 log = get_logger(__name__)
 
 CUT_AGAIN_S: Final = 5.0
-REPLAY_AGAIN_S: Final = 5.0
 TURN_AGAIN_S: Final = 1.0  # until what waits for room is looked at again
 
 
@@ -74,10 +73,18 @@ class Stages:
             upload=self._upload,
             now=now,
         )
-        self._encoding = self._build_encoding()
-        self._replaying = self._build_replaying()
-        self.uploading = self._build_uploading(stop)
         self.relief = self._build_relief()
+        self.preambles = PreamblesDue(
+            settings,
+            journal=journal,
+            queues=self.queues,
+            relief=self.relief,
+            kick=kick,
+            refused=refused,
+            now=now,
+        )
+        self._encoding = self._build_encoding()
+        self.uploading = self._build_uploading(stop)
         self._segmenter = self._build_segmenter(hand_back)
 
     def _build_segmenter(self, hand_back: Callable[[Recording], None]) -> Segmenter:
@@ -108,8 +115,8 @@ class Stages:
             on_again=self._encode_ended,
             on_waived=lambda _segment: self._kick.set(),
             on_full=self._refused.set,
-            on_handed_over=self._preamble_settled,
-            lacks_follower=self._lacks_follower,
+            on_handed_over=self.preambles.settled,
+            lacks_follower=self.preambles.is_lacking,
             now=self._now,
         )
 
@@ -127,18 +134,6 @@ class Stages:
             store_answers=lambda: (
                 not any(each.failures for each in self.uploading.destinations.values())
             ),
-        )
-
-    def _build_replaying(self) -> ReplayStage:
-        return ReplayStage(
-            journal=self._journal,
-            spool=self._settings.spool_dir,
-            limits=building.encode_limits(self._settings),
-            attempts=self._settings.encode_attempts,
-            on_settled=self._preamble_settled,
-            on_again=lambda segment: self._offer_replay(segment, self._now() + REPLAY_AGAIN_S),
-            on_full=self._refused.set,
-            is_coming=building.encode_policy(self._settings).hands_over,
         )
 
     def _build_uploading(self, stop: threading.Event) -> UploadStage:
@@ -160,7 +155,7 @@ class Stages:
         for segment in waiting:
             self.queues.offer(segment)
         for segment in self._journal.segments():
-            self._offer_replay(segment)
+            self.preambles.offer(segment)
         for recording in self._journal.recordings(RecordingState.FINISHED):
             self.queues.offer_cut(recording)
         return len(waiting)
@@ -169,32 +164,6 @@ class Stages:
         """Has a live recording of ``size`` bytes cut when it is time."""
         if self._segmenter.is_due(recording, size):
             self.queues.offer_cut(recording)
-
-    async def seek_preambles(self) -> None:
-        """What waits for a preamble gets one, or hears that there will be none."""
-        for segment in self._journal.segments(*WAITING):
-            if preambles.of(self._settings.spool_dir, segment) is not None:
-                continue
-            if self.relief.level is not Level.EASY:
-                self.queues.offer(segment)  # to go up raw it needs none
-            before = self._journal.segment_ending(segment.recording_id, segment.start)
-            if before is not None:
-                self._offer_replay(before)
-            elif await self._give_up_preamble(segment):
-                self.queues.offer(segment)
-
-    async def _give_up_preamble(self, segment: Segment) -> bool:
-        """Whether that could be noted; on a full disk it is tried again."""
-        where = (self._settings.spool_dir, segment.recording_id, segment.start)
-        cause = "the journal does not know the segment before it"
-        try:
-            await asyncio.to_thread(preambles.give_up, *where, cause)
-        except OSError as error:
-            if not disk.says_full(error):
-                raise
-            self._refused.set()
-            return False
-        return True
 
     def _rolling(self) -> Rolling:
         """When and how much to cut: as the settings say, and in small steps on a full disk."""
@@ -220,7 +189,7 @@ class Stages:
 
     async def _replay(self, segment_id: int) -> None:
         with self._about(self._journal.segment(segment_id)):
-            await self._replaying.work(segment_id)
+            await self.preambles.replay(segment_id)
 
     async def _encode(self, segment_id: int) -> None:
         segment = self._journal.segment(segment_id)
@@ -254,34 +223,16 @@ class Stages:
         if segment.contents.damage:
             self._torn.append(segment)
         self.queues.offer(segment)
-        self._offer_replay(segment)
-        before = self._journal.segment_ending(segment.recording_id, segment.start)
-        if before is not None:
-            self._offer_replay(before)
-
-    def _lacks_follower(self, segment: Segment) -> bool:
-        return self._replaying.is_lacking(segment)
+        self.preambles.offer(segment)
+        self.preambles.offer_before(segment)
 
     def _encode_ended(self, segment: Segment) -> None:
         """On its way, or back; a preamble that did not come of it has to be made."""
         self.queues.offer(segment)
-        self._offer_replay(segment)
+        self.preambles.offer(segment)
 
     def _stored(self, segment: Segment) -> None:
         """Something may go now, or is owed a clip."""
         self._kick.set()
         if segment.state is SegmentState.OWED:
             self.queues.offer(segment)
-
-    def _preamble_settled(self, segment: Segment) -> None:
-        """What follows can be encoded now, and replayed in its turn."""
-        self._kick.set()
-        following = self._journal.segment_at(segment.recording_id, segment.end)
-        if following is not None:
-            if following.state in WAITING:
-                self.queues.offer(following)
-            self._offer_replay(following)
-
-    def _offer_replay(self, segment: Segment, not_before: float = 0.0) -> None:
-        if self._replaying.is_needed(segment):
-            self.queues.offer_replay(segment, not_before)

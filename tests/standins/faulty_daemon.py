@@ -21,7 +21,7 @@ from typing import TYPE_CHECKING, Any
 
 from kasm_recd import cli, disk, preambles, process, sidecar
 from kasm_recd.journal import Journal
-from kasm_recd.recorder import building, stages
+from kasm_recd.recorder import building, preambles_due, stages
 from kasm_recd.segmenter import Segmenter
 
 if TYPE_CHECKING:
@@ -98,7 +98,7 @@ def with_faulty_workers(faults: list[list[str]]) -> None:
 
     process.run = run_faulty
     building.encode_policy = lambda settings: replace(policy(settings), back_off_s=0.01)
-    stages.CUT_AGAIN_S = stages.REPLAY_AGAIN_S = 0.01  # type: ignore[misc]
+    stages.CUT_AGAIN_S = preambles_due.REPLAY_AGAIN_S = 0.01  # type: ignore[misc]
 
 
 def main() -> int:
