@@ -9,7 +9,8 @@ from kasm_recd import clock
 
 if TYPE_CHECKING:
     from kasm_recd.clock import Scale
-    from kasm_recd.segment import Contents, Recording, Segment
+    from kasm_recd.recording import Recording
+    from kasm_recd.segment import Contents, Segment
 
 
 @dataclass(frozen=True, slots=True)

@@ -43,7 +43,7 @@ if TYPE_CHECKING:
     from kasm_recd.journal import Journal
     from kasm_recd.metrics import Gauges
     from kasm_recd.recorder import Recorder
-    from kasm_recd.segment import Session
+    from kasm_recd.session import Session
     from kasm_recd.settings import Settings
 
 log = get_logger(__name__)

@@ -30,7 +30,9 @@ if TYPE_CHECKING:
 
     from kasm_recd.breach import Breach, Watch
     from kasm_recd.journal import Journal
-    from kasm_recd.segment import Identity, Recording, Segment, Session
+    from kasm_recd.recording import Identity, Recording
+    from kasm_recd.segment import Segment
+    from kasm_recd.session import Session
     from kasm_recd.watcher import Scan, Sighting
 
 log = get_logger(__name__)

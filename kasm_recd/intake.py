@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any, Final, Protocol
 
 from kasm_recd import disk
 from kasm_recd.log import get_logger
-from kasm_recd.segment import Recording, Session
+from kasm_recd.session import Session
 from kasm_recd.states import RecordingEvent, RecordingState
 
 if TYPE_CHECKING:
@@ -17,6 +17,7 @@ if TYPE_CHECKING:
     from pathlib import Path
 
     from kasm_recd.journal import Journal
+    from kasm_recd.recording import Recording
     from kasm_recd.watcher import Loss, Scan, Sighting
 
 log = get_logger(__name__)

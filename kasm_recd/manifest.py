@@ -21,7 +21,9 @@ from kasm_recd.segment import Artifact, contents_to_json
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
 
-    from kasm_recd.segment import Recording, Segment, Session
+    from kasm_recd.recording import Recording
+    from kasm_recd.segment import Segment
+    from kasm_recd.session import Session
     from kasm_recd.states import Form
 
 NAME = "manifest.json"

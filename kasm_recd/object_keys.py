@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING, Final
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
-    from kasm_recd.segment import Session
+    from kasm_recd.session import Session
 
 VARIABLES: Final = (
     "kasm_id",

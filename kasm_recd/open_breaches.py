@@ -16,7 +16,7 @@ if TYPE_CHECKING:
 
     from kasm_recd.breach import Breach
     from kasm_recd.journal import Journal
-    from kasm_recd.segment import Recording
+    from kasm_recd.recording import Recording
 
 log = get_logger(__name__)
 

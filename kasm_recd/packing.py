@@ -17,7 +17,9 @@ if TYPE_CHECKING:
 
     from kasm_recd.encoder import Clip
     from kasm_recd.journal import Journal
-    from kasm_recd.segment import Artifact, Damage, Recording, Segment, Session
+    from kasm_recd.recording import Recording
+    from kasm_recd.segment import Artifact, Damage, Segment
+    from kasm_recd.session import Session
     from kasm_recd.states import Form
 
 

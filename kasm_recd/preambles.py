@@ -19,7 +19,8 @@ if TYPE_CHECKING:
     from collections.abc import Iterator
     from pathlib import Path
 
-    from kasm_recd.segment import Recording, Segment
+    from kasm_recd.recording import Recording
+    from kasm_recd.segment import Segment
 
 FOLDER: Final = "preambles"
 #: A recording that may get another segment.

@@ -25,7 +25,8 @@ if TYPE_CHECKING:
     from collections.abc import Callable
 
     from kasm_recd.journal import Journal
-    from kasm_recd.segment import Recording, Segment
+    from kasm_recd.recording import Recording
+    from kasm_recd.segment import Segment
 
 log = get_logger(__name__)
 

@@ -9,7 +9,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable
 
     from kasm_recd.journal import Journal
-    from kasm_recd.segment import Recording
+    from kasm_recd.recording import Recording
 
 
 @dataclass(frozen=True, slots=True)

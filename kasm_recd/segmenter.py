@@ -39,8 +39,8 @@ if TYPE_CHECKING:
     from collections.abc import Callable
 
     from kasm_recd.journal import Journal
+    from kasm_recd.recording import Recording
     from kasm_recd.rolling import Rolling
-    from kasm_recd.segment import Recording
 
 log = get_logger(__name__)
 

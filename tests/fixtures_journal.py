@@ -7,7 +7,9 @@ from typing import TYPE_CHECKING, Any, Protocol
 import pytest
 
 from kasm_recd.journal import Journal
-from kasm_recd.segment import Contents, Damage, Identity, Recording, Segment, Session
+from kasm_recd.recording import Identity, Recording
+from kasm_recd.segment import Contents, Damage, Segment
+from kasm_recd.session import Session
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator, Awaitable, Callable

@@ -18,7 +18,7 @@ from tests.values import make_recording
 if TYPE_CHECKING:
     from pathlib import Path
 
-    from kasm_recd.segment import Recording
+    from kasm_recd.recording import Recording
     from kasm_recd.watcher import Scan, Sighting
 
 QUIET_S = 30.0

@@ -14,7 +14,7 @@ from pathlib import Path
 
 from kasm_recd.errors import RecdError
 from kasm_recd.journal import Journal
-from kasm_recd.segment import Session
+from kasm_recd.session import Session
 
 
 async def admit(journal: Journal, kasm_id: str, *, die: bool) -> None:

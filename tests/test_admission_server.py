@@ -24,7 +24,7 @@ if TYPE_CHECKING:
 
     from kasm_recd.breach import Breach
     from kasm_recd.metrics import Gauges
-    from kasm_recd.segment import Session
+    from kasm_recd.session import Session
 
 ROOM = Room("/rec", available=10**12, used_fraction=0.1)
 

@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Final
 from kasm_recd.admission import Booking, Decision, Facts, Judge, Room
 from kasm_recd.admission.gate import BYTES_MARGIN, Gate
 from kasm_recd.admission.verdict import MAX_FACTS_AGE_S, objection
-from kasm_recd.segment import Session
+from kasm_recd.session import Session
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable

@@ -20,7 +20,7 @@ if TYPE_CHECKING:
     from pathlib import Path
 
     from kasm_recd.journal import Journal
-    from kasm_recd.segment import Session
+    from kasm_recd.session import Session
 
 
 async def a_breach(journal: Journal, session: Session) -> Breach:

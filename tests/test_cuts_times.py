@@ -13,7 +13,7 @@ from kasm_recd.segment import Contents
 from tests.values import CONTENTS, make_recording
 
 if TYPE_CHECKING:
-    from kasm_recd.segment import Recording
+    from kasm_recd.recording import Recording
 
 #: The machine booted at this Unix second: wall clock = timestamp / 1000 + OFFSET.
 OFFSET = 1_700_000_000.0

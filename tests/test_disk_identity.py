@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING
 import pytest
 
 from kasm_recd import disk
-from kasm_recd.segment import Identity
+from kasm_recd.recording import Identity
 
 if TYPE_CHECKING:
     from tests.fixtures_guacd import AsNobody

@@ -16,7 +16,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable
     from pathlib import Path
 
-    from kasm_recd.segment import Recording
+    from kasm_recd.recording import Recording
     from tests.fixtures_guacd import AsNobody, GuacdWriter
 
 MB = 1_000_000

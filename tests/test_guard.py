@@ -14,7 +14,7 @@ from kasm_recd.clock import ClockReading
 from kasm_recd.guard import Guard
 from kasm_recd.intake import Intake
 from kasm_recd.journal import Journal
-from kasm_recd.segment import Identity, Recording
+from kasm_recd.recording import Identity, Recording
 from kasm_recd.stalling import Stalls
 from kasm_recd.states import RecordingEvent
 from kasm_recd.watcher import Evidence, Loss, Scan, Sighting
@@ -22,7 +22,7 @@ from kasm_recd.watcher import Evidence, Loss, Scan, Sighting
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator, Callable
 
-    from kasm_recd.segment import Session
+    from kasm_recd.session import Session
     from tests.fixtures_journal import Clock, SealOne
 
 BOOT = "boot-1"

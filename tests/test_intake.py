@@ -11,7 +11,7 @@ import pytest
 
 from kasm_recd.clock import ClockReading
 from kasm_recd.intake import Intake
-from kasm_recd.segment import Identity, Recording
+from kasm_recd.recording import Identity, Recording
 from kasm_recd.states import RecordingEvent, RecordingState
 from kasm_recd.watcher import Evidence, Loss, Scan, Sighting
 
@@ -19,7 +19,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable
 
     from kasm_recd.journal import Journal
-    from kasm_recd.segment import Session
+    from kasm_recd.session import Session
 
 NOW = 1_700_000_100.0
 CLOCK = ClockReading(realtime=NOW, monotonic_ms=100_000, offset_s=NOW - 100, boot_id="boot-1")

@@ -19,7 +19,7 @@ from kasm_recd.journal import Journal, read_only
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
 
-    from kasm_recd.segment import Session
+    from kasm_recd.session import Session
 
 ROOT = Path(__file__).parent.parent
 

@@ -17,7 +17,7 @@ if TYPE_CHECKING:
     from collections.abc import AsyncIterator, Awaitable, Callable, Coroutine
     from pathlib import Path
 
-    from kasm_recd.segment import Recording
+    from kasm_recd.recording import Recording
     from tests.fixtures_journal import MakeSession
 
 

@@ -13,7 +13,8 @@ import pytest
 from kasm_recd import sidecar
 from kasm_recd.errors import JournalCorrupt, JournalLocked, SidecarInvalid
 from kasm_recd.journal import Journal, Rebuilt, rebuild
-from kasm_recd.segment import Artifact, Identity, Recording
+from kasm_recd.recording import Identity, Recording
+from kasm_recd.segment import Artifact
 from kasm_recd.states import RecordingEvent, RecordingState, SegmentEvent, SegmentState
 
 if TYPE_CHECKING:

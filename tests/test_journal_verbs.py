@@ -8,7 +8,8 @@ import pytest
 
 from kasm_recd.errors import IllegalMove, JournalCorrupt, KeyTaken, NameInUse
 from kasm_recd.journal import Journal
-from kasm_recd.segment import Artifact, Identity, Recording
+from kasm_recd.recording import Identity, Recording
+from kasm_recd.segment import Artifact
 from kasm_recd.states import Form, RecordingEvent, RecordingState, SegmentEvent, SegmentState
 
 if TYPE_CHECKING:

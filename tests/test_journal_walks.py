@@ -21,7 +21,9 @@ from hypothesis.stateful import (
 
 from kasm_recd.errors import IllegalMove, KeyTaken
 from kasm_recd.journal import Journal
-from kasm_recd.segment import Contents, Identity, Segment, Session
+from kasm_recd.recording import Identity
+from kasm_recd.segment import Contents, Segment
+from kasm_recd.session import Session
 from kasm_recd.states import (
     RECORDING_MOVES,
     SEGMENT_MOVES,

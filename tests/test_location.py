@@ -13,7 +13,7 @@ from hypothesis import strategies as st
 from kasm_recd.errors import LocationInvalid
 from kasm_recd.location import Destination, Location, destination_of
 from kasm_recd.object_keys import VARIABLES, following, numbered, safe, sibling, variables_of
-from kasm_recd.segment import Session
+from kasm_recd.session import Session
 
 KASM_ID = "3f2504e0-4f89-11d3-9a0c-0305e82c3301"
 KASM_EXAMPLE = "s3://clips@minio.example:9000/kasm/{username}/{kasm_id}.mp4"

@@ -15,7 +15,8 @@ if TYPE_CHECKING:
     from pathlib import Path
 
     from kasm_recd.journal import Journal
-    from kasm_recd.segment import Recording, Segment
+    from kasm_recd.recording import Recording
+    from kasm_recd.segment import Segment
     from tests.fixtures_guacd import GuacdWriter
     from tests.fixtures_journal import SealOne
 

@@ -16,7 +16,7 @@ if TYPE_CHECKING:
     from collections.abc import AsyncIterator, Awaitable, Callable
     from pathlib import Path
 
-    from kasm_recd.segment import Recording
+    from kasm_recd.recording import Recording
     from tests.fixtures_journal import Clock
 
 #: Seconds of the monotonic clock: the session's first frame, and some frames later.

@@ -21,7 +21,7 @@ from tests.fixtures_guacd import TINY, GuacdWriter
 from tests.values import make_recording
 
 if TYPE_CHECKING:
-    from kasm_recd.segment import Recording
+    from kasm_recd.recording import Recording
 
 Start = Callable[..., GuacdWriter]
 DEADLINE_S = 15.0

@@ -4,7 +4,9 @@ from __future__ import annotations
 
 from typing import Any
 
-from kasm_recd.segment import Contents, Identity, Recording, Segment, Session
+from kasm_recd.recording import Identity, Recording
+from kasm_recd.segment import Contents, Segment
+from kasm_recd.session import Session
 from kasm_recd.states import RecordingState
 
 CONTENTS = Contents(

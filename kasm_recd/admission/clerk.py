@@ -16,7 +16,7 @@ if TYPE_CHECKING:
     from kasm_recd.admission.judge import Judge
     from kasm_recd.admission.request import AdmissionRequest
     from kasm_recd.admission.verdict import Facts
-    from kasm_recd.segment import Session
+    from kasm_recd.session import Session
 
 BOOK_DEADLINE_S: Final = 5.0  # for the journal
 

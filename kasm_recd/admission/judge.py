@@ -16,7 +16,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterable
 
     from kasm_recd.admission.verdict import Facts
-    from kasm_recd.segment import Session
+    from kasm_recd.session import Session
 
 
 class Judge:

@@ -11,7 +11,8 @@ if TYPE_CHECKING:
 
     from kasm_recd.breach import Breach
     from kasm_recd.journal import JournalReader
-    from kasm_recd.segment import Recording, Segment
+    from kasm_recd.recording import Recording
+    from kasm_recd.segment import Segment
 
 UNRECORDED = "unrecorded"
 DONE = (SegmentState.STORED, SegmentState.PURGED)

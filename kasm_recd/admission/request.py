@@ -12,7 +12,7 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import Any, Final
 
-from kasm_recd.segment import Session
+from kasm_recd.session import Session
 
 TEXT_LENGTH: Final = 1024  # characters of a text field
 KASM_ID_LENGTH: Final = 256

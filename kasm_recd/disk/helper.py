@@ -15,7 +15,7 @@ from pathlib import Path
 from typing import Final
 
 from kasm_recd.errors import RecordingChanged
-from kasm_recd.segment import Identity
+from kasm_recd.recording import Identity
 
 #: Where ``kasm-recd-punch.socket`` listens.
 PUNCH_SOCKET: Final = Path("/run/kasm-recd-punch.sock")

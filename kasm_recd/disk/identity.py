@@ -11,7 +11,7 @@ import struct
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Final, TypeAlias
 
-from kasm_recd.segment import Identity
+from kasm_recd.recording import Identity
 
 if TYPE_CHECKING:
     from pathlib import Path

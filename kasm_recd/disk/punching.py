@@ -14,7 +14,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable
     from pathlib import Path
 
-    from kasm_recd.segment import Identity, Recording
+    from kasm_recd.recording import Identity, Recording
 
 _KEEP_SIZE: Final = 1
 _PUNCH_HOLE: Final = 2

@@ -11,7 +11,7 @@ if TYPE_CHECKING:
     import sqlite3
     from collections.abc import Collection
 
-    from kasm_recd.segment import Session
+    from kasm_recd.session import Session
 
 #: Breaches with their session's name at the broker.
 SELECT: Final = (

@@ -12,7 +12,7 @@ from kasm_recd.journal.connection import journal_errors, open_reading, open_writ
 from kasm_recd.journal.lock import Lock
 from kasm_recd.journal.reads import JournalReader
 from kasm_recd.journal.writer import Writer
-from kasm_recd.segment import Recording
+from kasm_recd.recording import Recording
 from kasm_recd.states import RecordingState
 
 if TYPE_CHECKING:
@@ -22,7 +22,9 @@ if TYPE_CHECKING:
 
     from kasm_recd.breach import Breach, BreachKind, Settled
     from kasm_recd.journal.upkeep import Recovered
-    from kasm_recd.segment import Identity, Segment, Session
+    from kasm_recd.recording import Identity
+    from kasm_recd.segment import Segment
+    from kasm_recd.session import Session
     from kasm_recd.states import RecordingEvent, SegmentEvent
 
 

@@ -24,7 +24,9 @@ if TYPE_CHECKING:
     from kasm_recd.breach import Breach, Watch
     from kasm_recd.journal.promises import Live, Promise
     from kasm_recd.journal.rows import Column
-    from kasm_recd.segment import Recording, Segment, Session
+    from kasm_recd.recording import Recording
+    from kasm_recd.segment import Segment
+    from kasm_recd.session import Session
 
 #: Only the spool has these bytes.
 UNSTORED: Final = (

@@ -25,7 +25,9 @@ if TYPE_CHECKING:
     from collections.abc import Iterable, Sequence
     from pathlib import Path
 
-    from kasm_recd.segment import Artifact, Recording, Segment, Session
+    from kasm_recd.recording import Recording
+    from kasm_recd.segment import Artifact, Segment
+    from kasm_recd.session import Session
     from kasm_recd.sidecar import Sidecar
 
 #: What SQLite keeps beside its file.

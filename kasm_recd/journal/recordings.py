@@ -12,7 +12,7 @@ if TYPE_CHECKING:
     import sqlite3
     from collections.abc import Mapping
 
-    from kasm_recd.segment import Recording
+    from kasm_recd.recording import Recording
     from kasm_recd.states import RecordingEvent
 
 

@@ -10,7 +10,7 @@ from kasm_recd.errors import NameInUse
 from kasm_recd.journal import rows
 
 if TYPE_CHECKING:
-    from kasm_recd.segment import Session
+    from kasm_recd.session import Session
 
 
 def admit(connection: sqlite3.Connection, session: Session) -> Session:

@@ -12,7 +12,7 @@ from kasm_recd.log import get_logger
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-    from kasm_recd.segment import Recording
+    from kasm_recd.recording import Recording
 
 log = get_logger(__name__)
 

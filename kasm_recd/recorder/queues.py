@@ -11,7 +11,8 @@ from kasm_recd.states import SegmentState
 if TYPE_CHECKING:
     from collections.abc import Awaitable, Callable
 
-    from kasm_recd.segment import Recording, Segment
+    from kasm_recd.recording import Recording
+    from kasm_recd.segment import Segment
     from kasm_recd.settings import Settings
 
     Work = Callable[[int], Awaitable[None]]

@@ -29,7 +29,8 @@ if TYPE_CHECKING:
     from kasm_recd.ballast import Ballast
     from kasm_recd.guard import Guard
     from kasm_recd.journal import Journal
-    from kasm_recd.segment import Recording, Segment
+    from kasm_recd.recording import Recording
+    from kasm_recd.segment import Segment
     from kasm_recd.settings import Settings
 
 log = get_logger(__name__)

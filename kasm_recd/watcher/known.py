@@ -14,7 +14,7 @@ if TYPE_CHECKING:
     from pathlib import Path
 
     from kasm_recd.disk import Status
-    from kasm_recd.segment import Identity, Recording
+    from kasm_recd.recording import Identity, Recording
 
 
 class Known:

@@ -28,7 +28,7 @@ if TYPE_CHECKING:
 
     from kasm_recd.clock import Clock
     from kasm_recd.disk import FileKey, Lock, Status
-    from kasm_recd.segment import Recording
+    from kasm_recd.recording import Recording
     from kasm_recd.watcher.finished import Patience
     from kasm_recd.watcher.hints import Closing
 

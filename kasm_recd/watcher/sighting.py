@@ -11,7 +11,7 @@ if TYPE_CHECKING:
     from pathlib import Path
 
     from kasm_recd.clock import ClockReading
-    from kasm_recd.segment import Identity, Recording
+    from kasm_recd.recording import Identity, Recording
 
 
 class Evidence(StrEnum):

@@ -11,7 +11,7 @@ from kasm_recd.watcher.sighting import Evidence
 
 if TYPE_CHECKING:
     from kasm_recd.disk import Lock, Status
-    from kasm_recd.segment import Identity
+    from kasm_recd.recording import Identity
     from kasm_recd.watcher.finished import Patience
     from kasm_recd.watcher.hints import Closing
 

@@ -17,7 +17,7 @@ if TYPE_CHECKING:
     from pathlib import Path
     from typing import NoReturn
 
-    from kasm_recd.segment import Recording
+    from kasm_recd.recording import Recording
     from kasm_recd.watcher.sighting import Scan
 
 #: However many hints come, scans are at least so many seconds apart,
