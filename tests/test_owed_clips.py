@@ -12,6 +12,7 @@ import pytest
 from structlog.testing import capture_logs
 
 from kasm_recd import preambles
+from kasm_recd.destinations import BackOff
 from kasm_recd.encoder import Picture
 from kasm_recd.encoding import EncodePolicy, EncodeStage
 from kasm_recd.errors import IllegalMove, WorkerFailed
@@ -24,7 +25,7 @@ from kasm_recd.retention import Retention
 from kasm_recd.segment import Contents, Segment
 from kasm_recd.states import RecordingEvent, SegmentEvent, SegmentState
 from kasm_recd.surveying import Surveyor
-from kasm_recd.uploading import BackOff, UploadStage
+from kasm_recd.uploading import UploadStage
 from tests.test_encoding import ScriptedEncoder
 
 if TYPE_CHECKING:

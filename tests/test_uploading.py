@@ -7,12 +7,14 @@ from typing import TYPE_CHECKING
 
 import pytest
 
+from kasm_recd.claiming import object_key
+from kasm_recd.destinations import BackOff
 from kasm_recd.errors import KeyTaken, StoreRefused, StoreUnavailable
 from kasm_recd.location import Location
 from kasm_recd.segment import Artifact
 from kasm_recd.states import Form, SegmentEvent, SegmentState
 from kasm_recd.storage import Proof
-from kasm_recd.uploading import BackOff, UploadStage, object_key
+from kasm_recd.uploading import UploadStage
 from tests.values import make_segment
 
 if TYPE_CHECKING:
@@ -66,17 +68,22 @@ class Stage:
         self.stored: list[Segment] = []
         self.again: list[tuple[Segment, float]] = []
         self.stop = threading.Event()
+        self.folder = folder
+        self.stage = self.with_location("s3://one@store.example/clips/{kasm_id}.mp4")
+
+    def with_location(self, location: str) -> UploadStage:
         self.stage = UploadStage(
-            journal=journal,
-            spool=folder,
-            location=Location.parse("s3://one@store.example/clips/{kasm_id}.mp4"),
+            journal=self.journal,
+            spool=self.folder,
+            location=Location.parse(location),
             open_store=self.open_store,
             back_off=BackOff(first_s=2, most_s=600, draw=lambda: 1.0),
             on_stored=self.stored.append,
             on_again=lambda segment, at: self.again.append((segment, at)),
             stop=self.stop,
-            now=clock,
+            now=self.clock,
         )
+        return self.stage
 
     def open_store(self, destination: str) -> Store:
         return self.store(destination)
@@ -154,7 +161,7 @@ async def test_a_retry_uses_the_journaled_key_and_puts_only_what_is_not_proved(
     await stage.stage.work(segment.id)
     assert [again.state for again, _ in stage.again] == [SegmentState.ENCODED]
     store.put = original  # type: ignore[method-assign]
-    stage.stage._location = Location.parse("s3://other@store.example/{user_id}.mp4")
+    stage.with_location("s3://other@store.example/{user_id}.mp4")
     journal_clock.now += 1000
     await stage.stage.work(segment.id)
     assert store.order == ["clips/k-1.0000.mp4", "clips/k-1.0000.jpg", "clips/k-1.0000.json"]

@@ -6,6 +6,7 @@ import functools
 from typing import TYPE_CHECKING, Any, Final
 
 from kasm_recd import disk
+from kasm_recd.destinations import BackOff
 from kasm_recd.encoding import WAITING, EncodeStage
 from kasm_recd.errors import Retried
 from kasm_recd.log import about, get_logger
@@ -18,7 +19,7 @@ from kasm_recd.rolling import Rolling
 from kasm_recd.segmenter import Segmenter
 from kasm_recd.states import RecordingState, SegmentState
 from kasm_recd.surveying import Surveyor
-from kasm_recd.uploading import BackOff, UploadStage
+from kasm_recd.uploading import UploadStage
 
 if TYPE_CHECKING:
     import asyncio
