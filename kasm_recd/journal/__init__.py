@@ -6,8 +6,10 @@ that returns when its commit is on the disk; what is illegal raises and changes 
     schema      versions of the file, and the steps from one to the next
     connection  how the file is opened, and what SQLite's errors mean here
     lock        one daemon for one journal
+    opening     the files, locked and brought up to date
     rows        table rows to values and back
     reads       the read verbs
+    figures     what they count
     promises    what admission counts: recordings promised, and live ones
     sessions, recordings, segments, attempts, breaches, upkeep
                 the write verbs, each a plain function of a connection inside a transaction

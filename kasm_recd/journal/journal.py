@@ -3,39 +3,26 @@
 from __future__ import annotations
 
 import time
-from contextlib import ExitStack
 from typing import TYPE_CHECKING, Any, Self
 
-from kasm_recd.errors import JournalCorrupt
-from kasm_recd.journal import attempts, breaches, recordings, schema, segments, sessions, upkeep
-from kasm_recd.journal.connection import journal_errors, open_reading, open_writing
-from kasm_recd.journal.lock import Lock
+from kasm_recd.journal import attempts, breaches, recordings, segments, sessions, upkeep
+from kasm_recd.journal.opening import open_held
 from kasm_recd.journal.reads import JournalReader
 from kasm_recd.journal.writer import Writer
 from kasm_recd.recording import Recording
 from kasm_recd.states import RecordingState
 
 if TYPE_CHECKING:
-    import sqlite3
     from collections.abc import Callable, Collection
     from pathlib import Path
 
     from kasm_recd.breach import Breach, BreachKind, Settled
+    from kasm_recd.journal.opening import Opened
     from kasm_recd.journal.upkeep import Recovered
     from kasm_recd.recording import Identity
     from kasm_recd.segment import Segment
     from kasm_recd.session import Session
     from kasm_recd.states import RecordingEvent, SegmentEvent
-
-
-def lock_path(path: Path) -> Path:
-    """The lock beside a journal."""
-    return path.with_name(f"{path.name}.lock")
-
-
-def rebuilding_path(path: Path) -> Path:
-    """Where a new journal grows until it takes the old one's place."""
-    return path.with_name(f"{path.name}.rebuilding")
 
 
 class Journal(JournalReader):
@@ -46,18 +33,10 @@ class Journal(JournalReader):
     happen.
     """
 
-    def __init__(
-        self,
-        path: Path,
-        *,
-        lock: Lock,
-        writing: sqlite3.Connection,
-        reading: sqlite3.Connection,
-        clock: Callable[[], float],
-    ) -> None:
-        super().__init__(path, reading)
-        self._lock = lock
-        self._writer = Writer(path, writing)
+    def __init__(self, path: Path, opened: Opened, *, clock: Callable[[], float]) -> None:
+        super().__init__(path, opened.reading)
+        self._lock = opened.lock
+        self._writer = Writer(path, opened.writing)
         self._clock = clock
 
     @classmethod
@@ -72,23 +51,7 @@ class Journal(JournalReader):
             JournalCorrupt: it is damaged, gone, cannot be used, or is from a newer release.
             DiskFull: no room to make or migrate it.
         """
-        with journal_errors(path), ExitStack() as opened:
-            lock = Lock.take(lock_path(path))
-            opened.callback(lock.release)
-            if rebuilding_path(path).exists():
-                raise JournalCorrupt(
-                    f"a rebuild of {path} was cut short",
-                    hint="Run it again: kasm-recd journal rebuild",
-                )
-            if not make and not (path.exists() and path.stat().st_size):
-                raise JournalCorrupt(f"the journal {path} is gone")
-            writing = open_writing(path)
-            opened.callback(writing.close)
-            schema.check(writing, path)
-            schema.migrate(writing)
-            reading = open_reading(path)
-            opened.pop_all()
-        return cls(path, lock=lock, writing=writing, reading=reading, clock=clock)
+        return cls(path, open_held(path, make=make), clock=clock)
 
     async def close(self) -> None:
         """Commits what is waiting and lets the journal go; verbs raise from now on.

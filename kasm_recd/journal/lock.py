@@ -46,3 +46,8 @@ class Lock:
     def release(self) -> None:
         """Frees the lock."""
         os.close(self._descriptor)
+
+
+def lock_path(path: Path) -> Path:
+    """The lock beside a journal."""
+    return path.with_name(f"{path.name}.lock")

@@ -6,15 +6,15 @@ They see every commit whose verb has returned, and nothing half-done.
 from __future__ import annotations
 
 import os
-from typing import TYPE_CHECKING, Final, Self
+from typing import TYPE_CHECKING, Self
 
-from kasm_recd.breach import BreachKind
 from kasm_recd.clock import Scale
 from kasm_recd.errors import JournalCorrupt
-from kasm_recd.journal import breaches, promises, schema
-from kasm_recd.journal.connection import journal_errors, open_reading
+from kasm_recd.journal import breaches, figures, promises
+from kasm_recd.journal.connection import journal_errors
+from kasm_recd.journal.opening import open_beside
 from kasm_recd.journal.rows import breach_of, recording_of, segment_of, session_of, watch_of
-from kasm_recd.states import Form, RecordingState, SegmentState
+from kasm_recd.states import RecordingState, SegmentState
 
 if TYPE_CHECKING:
     import sqlite3
@@ -27,15 +27,6 @@ if TYPE_CHECKING:
     from kasm_recd.recording import Recording
     from kasm_recd.segment import Segment
     from kasm_recd.session import Session
-
-#: Only the spool has these bytes.
-UNSTORED: Final = (
-    SegmentState.SEALED,
-    SegmentState.ENCODING,
-    SegmentState.ENCODED,
-    SegmentState.RAW,
-    SegmentState.UPLOADING,
-)
 
 
 class JournalReader:
@@ -165,12 +156,7 @@ class JournalReader:
 
     def breach_counts(self) -> dict[str, int]:
         """Kind -> how many breaches are remembered; ``open``: how many are not settled."""
-        rows = self._rows(
-            "SELECT kind, count(*) AS n, sum(settled_at IS NULL) AS unsettled"
-            " FROM breaches GROUP BY kind"
-        )
-        counts = {**dict.fromkeys(map(str, BreachKind), 0), **{r["kind"]: r["n"] for r in rows}}
-        return {**counts, "open": sum(r["unsettled"] for r in rows)}
+        return figures.breaches_by_kind(self._rows)
 
     def clock_scale(self, boot_id: str) -> Scale | None:
         """What is known of a boot's clocks; None for a boot that was never noted."""
@@ -184,37 +170,23 @@ class JournalReader:
 
     def recordings_open(self) -> int:
         """How many recordings may still lie in the folder; cheaper than to read them."""
-        gone = (RecordingState.REMOVED, RecordingState.LOST)
-        rows = self._rows("SELECT count(*) AS n FROM recordings WHERE state NOT IN (?, ?)", *gone)
-        return int(rows[0]["n"])
+        return figures.recordings_open(self._rows)
 
     def counts(self) -> dict[str, int]:
         """State -> how many segments are in it; every state has an entry."""
-        rows = self._rows("SELECT state, count(*) AS n FROM segments GROUP BY state")
-        return {**dict.fromkeys(map(str, SegmentState), 0), **{r["state"]: r["n"] for r in rows}}
+        return figures.segments_by_state(self._rows)
 
     def oldest_unstored(self) -> float | None:
         """When the oldest segment that only the spool has was sealed, in Unix seconds."""
-        return self._over_unstored("min(sealed_at)")
+        return figures.over_unstored(self._rows, "min(sealed_at)")
 
     def bytes_at_risk(self) -> int:
         """Bytes of recordings that only the spool has."""
-        return int(self._over_unstored("sum(length)") or 0)
+        return int(figures.over_unstored(self._rows, "sum(length)") or 0)
 
     def clips_owed(self) -> int:
         """How many segments went up raw under pressure, or are to, and are owed a clip."""
         return int(self._rows("SELECT count(*) AS n FROM segments WHERE owed")[0]["n"])
-
-    def _over_unstored(self, aggregate: str) -> float | None:
-        marks = ", ".join("?" * len(UNSTORED))
-        rows = self._rows(
-            f"SELECT {aggregate} AS found FROM segments WHERE state IN ({marks})"  # noqa: S608 - ours
-            " AND NOT (owed AND (state IN (?, ?) OR (state = ? AND form = ?)))",
-            *(*UNSTORED, SegmentState.ENCODING, SegmentState.ENCODED),
-            *(SegmentState.UPLOADING, Form.CLIP),
-        )
-        found: float | None = rows[0]["found"]
-        return found
 
     def _in_states(
         self, table: str, states: tuple[RecordingState, ...] | tuple[SegmentState, ...]
@@ -245,18 +217,4 @@ def read_only(path: Path) -> JournalReader:
     Raises:
         JournalCorrupt: there is none, it is damaged, or of another version than this release's.
     """
-    with journal_errors(path):
-        connection = open_reading(path)
-        try:
-            schema.check(connection, path)
-            version = schema.version_of(connection)
-        except BaseException:
-            connection.close()
-            raise
-    if version != schema.VERSION:
-        connection.close()
-        raise JournalCorrupt(
-            f"{path} has version {version}, this release reads {schema.VERSION}",
-            hint="Start this release's daemon once: it brings the journal up to date.",
-        )
-    return JournalReader(path, connection)
+    return JournalReader(path, open_beside(path))

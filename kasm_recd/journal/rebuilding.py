@@ -16,8 +16,8 @@ from kasm_recd import disk, manifest, sidecar
 from kasm_recd.errors import ClipRejected, SidecarInvalid
 from kasm_recd.journal import rows, schema
 from kasm_recd.journal.connection import journal_errors, open_writing
-from kasm_recd.journal.journal import lock_path, rebuilding_path
-from kasm_recd.journal.lock import Lock
+from kasm_recd.journal.lock import Lock, lock_path
+from kasm_recd.journal.opening import rebuilding_path
 from kasm_recd.states import Form, SegmentEvent, SegmentState
 
 if TYPE_CHECKING:
