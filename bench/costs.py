@@ -7,10 +7,13 @@ import resource
 import time
 from concurrent.futures import ProcessPoolExecutor
 from dataclasses import dataclass
+from pathlib import Path
 from typing import TYPE_CHECKING, TypeVar
 
 if TYPE_CHECKING:
     from collections.abc import Callable
+
+    from kasm_recd.process import ForkServer
 
 Result = TypeVar("Result")
 
@@ -42,3 +45,17 @@ def _weighed(work: Callable[..., Result], *args: object) -> tuple[Result, Cost]:
     children = resource.getrusage(resource.RUSAGE_CHILDREN)
     cpu_s = used + children.ru_utime + children.ru_stime
     return result, Cost(cpu_s, wall_s, children.ru_maxrss * 1024)
+
+
+def used_with(server: ForkServer) -> float:
+    """CPU seconds of this process, its children that ended, ``server`` and what it forked so far.
+
+    A difference of two of them is what came between.
+    """
+    children = resource.getrusage(resource.RUSAGE_CHILDREN)
+    serving_s = 0.0
+    if server.pid is not None:
+        running_ns = Path(f"/proc/{server.pid}/schedstat").read_text().split()[0]
+        serving_s = int(running_ns) / 1e9
+    own_s = time.process_time() + children.ru_utime + children.ru_stime
+    return own_s + server.cpu_s + serving_s

@@ -69,6 +69,7 @@ class ForkServer:
         self._process: subprocess.Popen[bytes] | None = None
         self._socket: socket.socket | None = None
         self._asked: deque[asyncio.Future[Any]] = deque()
+        self.cpu_s = 0.0  # of all workers that it forked and that ended
         self._useless = False  # it ended before it answered anything
         self._answered = False
 
@@ -157,7 +158,9 @@ class ForkServer:
 
         def tell(asked: asyncio.Future[Any]) -> None:
             lost = asked.cancelled() or asked.exception() is not None
-            ended.set_result(_LOST if lost else Exit(*asked.result()["exit"]))
+            exit_ = _LOST if lost else Exit(*asked.result()["exit"])
+            self.cpu_s += exit_.cpu_s
+            ended.set_result(exit_)
 
         try:
             self._ask({"reap": pid}).add_done_callback(tell)
