@@ -6,11 +6,13 @@ from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
 from kasm_recd import clock
+from kasm_recd.segment import Segment
+from kasm_recd.states import RecordingState
 
 if TYPE_CHECKING:
     from kasm_recd.clock import Scale
     from kasm_recd.recording import Recording
-    from kasm_recd.segment import Contents, Segment
+    from kasm_recd.segment import Contents
 
 
 @dataclass(frozen=True, slots=True)
@@ -44,6 +46,51 @@ class Times:
     ended_at: float
     end_timestamp: int
     end_known: bool
+
+
+def draft(
+    recording: Recording,
+    cut: Cut,
+    seen: Seen,
+    *,
+    before: Segment | None,
+    scale: Scale | None,
+    last: bool,
+    sealed_at: float,
+    uptime: float,
+) -> Segment:
+    """The segment that a cut makes, for the journal to number.
+
+    ``before`` is the one that ends where it begins, ``last`` says that none will follow.
+    ``sealed_at`` is Unix seconds, ``uptime`` the daemon's total time up in s.
+    """
+    live = recording.state is RecordingState.GROWING
+    at = seen.at if live else recording.ended_at or seen.modified_at
+    contents = cut.contents
+    if last:
+        times = place_in_time(recording, contents, scale=scale, modified_at=seen.modified_at)
+    else:
+        times = place_before_others(recording, cut, scale=scale, seen=seen, seen_at=at)
+    if before is not None:
+        local = scale is not None and is_local(recording, contents, scale, at)
+        times = following(times, before, local=local)
+        contents = contents_after(before.contents, contents)
+    return Segment(
+        id=0,
+        session_id=recording.session_id,
+        recording_id=recording.id,
+        sequence=0,
+        start=recording.consumed,
+        length=cut.length,
+        sha256=cut.sha256,
+        contents=contents,
+        began_at=times.began_at,
+        ended_at=times.ended_at,
+        end_timestamp=times.end_timestamp,
+        end_known=times.end_known,
+        sealed_at=sealed_at,
+        sealed_uptime=uptime,
+    )
 
 
 def place_in_time(

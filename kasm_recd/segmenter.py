@@ -19,20 +19,12 @@ import secrets
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from kasm_recd import disk, metrics, process, sidecar
-from kasm_recd.cuts import (
-    Cut,
-    Seen,
-    contents_after,
-    following,
-    is_local,
-    place_before_others,
-    place_in_time,
-)
+from kasm_recd import cuts, disk, metrics, process, sidecar
+from kasm_recd.cuts import Cut, Seen
 from kasm_recd.errors import IllegalMove, RecordingChanged, WorkerFailed
 from kasm_recd.log import get_logger
 from kasm_recd.rolling import Uncut
-from kasm_recd.segment import Segment, contents_from_json, place
+from kasm_recd.segment import contents_from_json, place
 from kasm_recd.states import RecordingEvent, RecordingState
 
 if TYPE_CHECKING:
@@ -41,6 +33,7 @@ if TYPE_CHECKING:
     from kasm_recd.journal import Journal
     from kasm_recd.recording import Recording
     from kasm_recd.rolling import Rolling
+    from kasm_recd.segment import Segment
 
 log = get_logger(__name__)
 
@@ -223,31 +216,13 @@ class Segmenter:
         return self._journal.segment_ending(recording.id, recording.consumed)
 
     def _draft(self, recording: Recording, cut: Cut, seen: Seen, *, last: bool) -> Segment:
-        live = recording.state is RecordingState.GROWING
-        at = seen.at if live else recording.ended_at or seen.modified_at
-        scale = self._journal.clock_scale(recording.boot_id)
-        contents, before = cut.contents, self._before(recording)
-        if last:
-            times = place_in_time(recording, contents, scale=scale, modified_at=seen.modified_at)
-        else:
-            times = place_before_others(recording, cut, scale=scale, seen=seen, seen_at=at)
-        if before is not None:
-            local = scale is not None and is_local(recording, contents, scale, at)
-            times = following(times, before, local=local)
-            contents = contents_after(before.contents, contents)
-        return Segment(
-            id=0,
-            session_id=recording.session_id,
-            recording_id=recording.id,
-            sequence=0,
-            start=recording.consumed,
-            length=cut.length,
-            sha256=cut.sha256,
-            contents=contents,
-            began_at=times.began_at,
-            ended_at=times.ended_at,
-            end_timestamp=times.end_timestamp,
-            end_known=times.end_known,
+        return cuts.draft(
+            recording,
+            cut,
+            seen,
+            before=self._before(recording),
+            scale=self._journal.clock_scale(recording.boot_id),
+            last=last,
             sealed_at=self._now(),
-            sealed_uptime=self._journal.uptime(),
+            uptime=self._journal.uptime(),
         )
