@@ -8,9 +8,12 @@
     report                 what became of a session's recording
     forecast               when the disk will be full
     listener, server       the socket, and how it is served
-    routes                 what is spoken on it
+    routes, settling, exposition, answers
+                           what is spoken on it
+    noting                 what is counted and logged of that
 
-All but the last five are pure: no clock, no disk.
+What is asked and what decides knows no clock and no disk: ``request``, ``rate``, ``verdict`` to
+``judge``, ``forecast``.
 """
 
 from kasm_recd.admission.clerk import Answer, Clerk, Office, Place

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import asyncio
-import json
 import os
 import time
 from functools import cache
@@ -14,7 +13,9 @@ from aiohttp import web
 
 from kasm_recd import metrics
 from kasm_recd.admission import exposition, settling
+from kasm_recd.admission.answers import as_json
 from kasm_recd.admission.clerk import Clerk, Office
+from kasm_recd.admission.noting import count, note
 from kasm_recd.admission.peers import GONE, Peer, peer_of
 from kasm_recd.admission.request import BadRequest, parse
 from kasm_recd.admission.verdict import Reason, objection, parts
@@ -25,10 +26,8 @@ if TYPE_CHECKING:
 
     from aiohttp.typedefs import Handler
 
-    from kasm_recd.admission.clerk import Answer
     from kasm_recd.admission.peers import Allowed
     from kasm_recd.admission.rate import Rate
-    from kasm_recd.admission.request import AdmissionRequest
     from kasm_recd.breach import Breach
 
 BODY_LIMIT: Final = 64 * 1024  # bytes
@@ -103,15 +102,15 @@ class Routes:
             return await handler(request)
         except web.HTTPException as error:
             allow = {"Allow": error.headers["Allow"]} if "Allow" in error.headers else None
-            return _answer(error.status, {"decision": "deny", "error": error.reason}, allow)
+            return as_json(error.status, {"decision": "deny", "error": error.reason}, allow)
         except BadRequest as error:
             told = {"field": error.field, "error": str(error)}
             log.warning("admission.bad_request", kasm_id=error.kasm_id, **told)
             metrics.count("kasm_recd_bad_requests_total")
-            return _answer(400, {"decision": "deny", **told})
+            return as_json(400, {"decision": "deny", **told})
         except Exception:  # the top of a request's task, and it must not become a yes
             log.exception("admission.failed", path=request.path)
-            return _answer(500, {"decision": "deny", "reason": Reason.INTERNAL_ERROR})
+            return as_json(500, {"decision": "deny", "reason": Reason.INTERNAL_ERROR})
 
     def _refuse(self, request: web.Request) -> web.Response | None:
         """A no to a peer that may not ask, or asks too often."""
@@ -131,9 +130,9 @@ class Routes:
             message = f"More than {desk.rate.per_second:g} requests a second of one user."
         else:
             return None
-        _count("deny", reason)
+        count("deny", reason)
         told = {"decision": "deny", "reason": reason, "message": message, **figures}
-        return _answer(status, told, {"Retry-After": "1"} if status == 429 else None)  # noqa: PLR2004
+        return as_json(status, told, {"Retry-After": "1"} if status == 429 else None)  # noqa: PLR2004
 
     async def _answer_admission(self, request: web.Request) -> web.Response:
         asked = parse(await _body(request))
@@ -141,52 +140,23 @@ class Routes:
             names = [name[:100] for name in asked.unknown[:UNKNOWN_LOGGED]]
             log.info("admission.unknown_fields", kasm_id=asked.kasm_id, fields=names)
         answer = await self._clerk.answer(asked)
-        self._note(asked, answer, request[PEER])
+        note(asked, answer, request[PEER])
         decision, place = answer.decision, answer.place
         told = {"recording_path": place.recording_path, "recording_name": place.recording_name}
         if not asked.record_sessions:
-            return _answer(200, {"decision": "allow", **told})
+            return as_json(200, {"decision": "allow", **told})
         forecast = {"disk_full_in_s": self._desk.forecast_s()}
         if decision.allow:
-            return _answer(200, {"decision": "allow", **told, **forecast})
+            return as_json(200, {"decision": "allow", **told, **forecast})
         why = {"reason": decision.reason, "message": decision.message, **decision.figures}
-        return _answer(403, {"decision": "deny", **why, **forecast})
-
-    def _note(self, asked: AdmissionRequest, answer: Answer, peer: Peer) -> None:
-        """Counts and logs; what was told before, or is not recorded, at debug: they may be many."""
-        decision, place = answer.decision, answer.place
-        if decision.reason is not None:
-            _count("deny", decision.reason)
-            why = {"reason": decision.reason, "message": decision.message, **decision.figures}
-            log.warning("admission.refused", kasm_id=asked.kasm_id, peer=peer.log_context(), **why)
-        elif not asked.record_sessions:
-            _count("unrecorded")
-            log.debug("admission.unrecorded", kasm_id=asked.kasm_id, peer=peer.log_context())
-        elif answer.repeated:
-            _count("repeat")
-            log.debug(
-                "admission.repeated",
-                kasm_id=asked.kasm_id,
-                peer=peer.log_context(),
-                recording_path=place.recording_path,
-                recording_name=place.recording_name,
-            )
-        else:
-            _count("allow")
-            log.info(
-                "admission.allowed",
-                kasm_id=asked.kasm_id,
-                peer=peer.log_context(),
-                recording_path=place.recording_path,
-                recording_name=place.recording_name,
-            )
+        return as_json(403, {"decision": "deny", **why, **forecast})
 
     async def _answer_session(self, request: web.Request) -> web.Response:
         found = self._desk.session(request.match_info["kasm_id"])
         if found is None:
             message = "No session of this kasm_id is known."
-            return _answer(404, {"error": "unknown_session", "message": message})
-        return _answer(200, found)
+            return as_json(404, {"error": "unknown_session", "message": message})
+        return as_json(200, found)
 
     async def _answer_health(self, _request: web.Request) -> web.Response:
         facts, now, judge = self._desk.facts(), time.monotonic(), self._desk.judge
@@ -198,10 +168,10 @@ class Routes:
             "parts": parts(facts, now, room),
             "disk_full_in_s": self._desk.forecast_s(),
         }
-        return _answer(503 if against else 200, content)
+        return as_json(503 if against else 200, content)
 
     async def _answer_status(self, _request: web.Request) -> web.Response:
-        return _answer(200, self._desk.status())
+        return as_json(200, self._desk.status())
 
     async def _answer_openapi(self, _request: web.Request) -> web.Response:
         return web.Response(text=openapi(), content_type="application/json")
@@ -211,10 +181,10 @@ class Routes:
         if peer.uid not in self._drain_uids:
             log.warning("admission.drain_refused", peer=peer.log_context())
             message = "Only root and the daemon's own user may drain it."
-            return _answer(403, {"error": "forbidden", "message": message})
+            return as_json(403, {"error": "forbidden", "message": message})
         log.info("admission.draining", peer=peer.log_context())
         self._desk.drain()
-        return _answer(200, {"draining": True})
+        return as_json(200, {"draining": True})
 
 
 @cache
@@ -226,10 +196,6 @@ def openapi() -> str:
 def own_uids() -> frozenset[int]:
     """Who may drain the daemon: root, and its own user."""
     return frozenset({0, os.getuid()})
-
-
-def _count(decision: str, reason: str = "") -> None:
-    metrics.count("kasm_recd_admissions_total", decision=decision, reason=str(reason))
 
 
 async def _body(request: web.Request) -> bytes:
@@ -245,10 +211,3 @@ async def _body(request: web.Request) -> bytes:
 def _peer(request: web.Request) -> Peer:
     connection = request.get_extra_info("socket")
     return GONE if connection is None else peer_of(connection)
-
-
-def _answer(
-    status: int, content: Mapping[str, Any], headers: Mapping[str, str] | None = None
-) -> web.Response:
-    text = json.dumps(content, default=str, allow_nan=False)
-    return web.Response(status=status, text=text, content_type="application/json", headers=headers)

@@ -2,15 +2,15 @@
 
 from __future__ import annotations
 
-import json
-from typing import TYPE_CHECKING, Any, Final
+from typing import TYPE_CHECKING, Final
 
-from aiohttp import web
-
+from kasm_recd.admission.answers import as_json
 from kasm_recd.log import get_logger
 
 if TYPE_CHECKING:
     from collections.abc import Awaitable, Callable, Sequence
+
+    from aiohttp import web
 
     from kasm_recd.admission.peers import Peer
     from kasm_recd.breach import Breach
@@ -33,13 +33,8 @@ def answering(
         if peer.uid not in uids:
             log.warning("breach.settle_refused", kasm_id=kasm_id, peer=peer.log_context())
             message = "Only root and the daemon's own user may settle breaches."
-            return _json(403, {"error": "forbidden", "message": message})
+            return as_json(403, {"error": "forbidden", "message": message})
         settled = await settle(kasm_id)
-        return _json(200, {"settled": [str(each.kind) for each in settled]})
+        return as_json(200, {"settled": [str(each.kind) for each in settled]})
 
     return answer
-
-
-def _json(status: int, content: dict[str, Any]) -> web.Response:
-    text = json.dumps(content, allow_nan=False)
-    return web.Response(status=status, text=text, content_type="application/json")
