@@ -123,7 +123,7 @@ class Daemon:
             lacking = cage.demand(found.worker_cage)
         except SettingsInvalid as error:
             log.exception("settings.invalid")
-            self._desk.settings_error = str(error)
+            self._desk.outlook.settings_error = str(error)
             return False
         logs.configure(found.log_level)
         logs.conceal(*found.secrets())
@@ -131,7 +131,7 @@ class Daemon:
             log.warning("settings.warning", warning=warning)
         if lacking:
             log.warning("worker.cage_open", lacking=lacking)
-        self._desk.settings_error = None
+        self._desk.outlook.settings_error = None
         self._settings = found
         return True
 

@@ -9,20 +9,15 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
-import math
 import os
 import time
-from dataclasses import replace
 from typing import TYPE_CHECKING, Any, Final, NoReturn
 
 from kasm_recd.admission import (
     AdmissionServer,
     Allowed,
     Booking,
-    Facts,
-    Forecast,
     Judge,
-    Look,
     handed_over,
     listen,
 )
@@ -33,11 +28,13 @@ from kasm_recd.errors import JournalCorrupt
 from kasm_recd.gauges import gauges
 from kasm_recd.log import get_logger
 from kasm_recd.measuring import gids_of, measure, uids_of
+from kasm_recd.outlook import Outlook
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
     from pathlib import Path
 
+    from kasm_recd.admission import Facts
     from kasm_recd.breach import Breach
     from kasm_recd.guard import Guard
     from kasm_recd.journal import Journal
@@ -50,14 +47,6 @@ log = get_logger(__name__)
 
 MEASURE_S: Final = 1.0
 READY_S: Final = 5.0  # how long a question waits for the first facts
-UNKNOWN: Final = Facts(
-    at=-math.inf,
-    recording_dir="",
-    recording_room=None,
-    spool_room=None,
-    min_free=0,
-    disk_limit=0.0,
-)
 
 
 class Desk:
@@ -69,15 +58,8 @@ class Desk:
         self._exposed = MetricsSite(self.gauges)
         self._settings: Settings | None = None
         self._recorder: Recorder | None = None
-        self._measured = self._facts = UNKNOWN
-        self._found: tuple[object, ...] = ()  # what the facts were made of
         self._measure_now = asyncio.Event()
-        self._known = asyncio.Event()  # what is known, is known: no use in waiting
-        self._draining = False
-        self._journal_error: str | None = None
-        self._forecasts: dict[str, Forecast] = {}  # by folder
-        #: Why the settings that were read last are not in force; None when they are.
-        self.settings_error: str | None = None
+        self.outlook = Outlook()
         self.judge = Judge(0.0)
         self.allowed = Allowed()
         self.rate = Rate(0.0)
@@ -101,7 +83,7 @@ class Desk:
     def attend(self, settings: Settings, recorder: Recorder) -> None:
         """Answers for this recorder from its first measurement on; raises JournalCorrupt."""
         self._settings, self._recorder = settings, recorder
-        self._journal_error = None
+        self.outlook.journal_error = None
         # The watch says at the latest by then what became of it.
         hold_s = settings.appear_within + settings.scan_interval + MEASURE_S
         self.judge = Judge(hold_s, _promised(hold_s, recorder.journal))
@@ -114,40 +96,23 @@ class Desk:
     def leave(self, error: Exception | None = None) -> None:
         """There is no recorder; ``error`` says why where that is trouble."""
         self._recorder = None
-        self._measured = UNKNOWN
-        self._known.clear()
+        self.outlook.forget()
         if error is not None:
-            self._known.set()
+            self.outlook.known.set()
         if isinstance(error, JournalCorrupt):
-            self._journal_error = f"{error} {error.hint}"
+            self.outlook.journal_error = f"{error} {error.hint}"
 
     async def ready(self) -> None:
         """Returns when there are facts, or it is clear that there will be none soon."""
-        if self._known.is_set() or (self.settings_error and self._recorder is None):
+        known = self.outlook.known
+        if known.is_set() or (self.outlook.settings_error and self._recorder is None):
             return
         with contextlib.suppress(TimeoutError):
-            await asyncio.wait_for(self._known.wait(), READY_S)
+            await asyncio.wait_for(known.wait(), READY_S)
 
     def facts(self) -> Facts:
         """What is known now."""
-        found = (
-            self._measured,
-            self.settings_error,
-            self._journal_error,
-            self._recorder.guard.breaches.error() if self._recorder else None,
-            self._draining,
-        )
-        if found != self._found:
-            measured, settings_error, journal_error, unrecorded_error, draining = found
-            self._facts = replace(
-                measured,
-                settings_error=settings_error,
-                journal_error=journal_error,
-                unrecorded_error=unrecorded_error,
-                draining=draining,
-            )
-            self._found = found
-        return self._facts
+        return self.outlook.facts(self._recorder.guard.breaches.error() if self._recorder else None)
 
     async def look(self) -> NoReturn:
         """Measures once a second, and at once for a new recorder, until cancelled."""
@@ -169,16 +134,11 @@ class Desk:
         if recorder is not self._recorder:
             return
         ledger.drop(settled, found.facts.at)
-        self._measured = found.facts
-        for room in found.facts.rooms:
-            forecast = self._forecasts.setdefault(room.folder, Forecast())
-            forecast.learn(Look(found.facts.at, room.available, found.sizes))
-        self._known.set()
+        self.outlook.learn(found.facts, found.sizes)
 
     def forecast_s(self) -> float | None:
         """Seconds until the first of the disks is full; None where none is filling."""
-        forecasts = (forecast.full_in_s() for forecast in self._forecasts.values())
-        return min((seconds for seconds in forecasts if seconds is not None), default=None)
+        return self.outlook.forecast_s()
 
     def status(self) -> Mapping[str, Any]:
         """Figures for ``kasm-recd status``."""
@@ -188,7 +148,7 @@ class Desk:
             "healthy": decision.allow,
             "refusing": decision.reason,
             "message": decision.message,
-            "draining": self._draining,
+            "draining": self.outlook.draining,
             "disk": {
                 need.room.folder: f"{need.room.available} bytes free, "
                 f"{need.room.used_fraction:.0%} used, {need.bytes} may be needed by "
@@ -207,8 +167,7 @@ class Desk:
 
     def gauges(self) -> Gauges:
         """Figures for Prometheus."""
-        rooms = (self._measured.recording_room, self._measured.spool_room)
-        return gauges(self.status(), rooms, now=time.time())
+        return gauges(self.status(), self.outlook.rooms, now=time.time())
 
     def summary(self) -> str:
         """One line for ``systemctl status``."""
@@ -245,7 +204,7 @@ class Desk:
 
     def drain(self) -> None:
         """Recorded sessions are refused from now on."""
-        self._draining = True
+        self.outlook.draining = True
 
 
 def _promised(hold_s: float, journal: Journal) -> list[Booking]:
