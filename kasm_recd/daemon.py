@@ -14,7 +14,7 @@ import sys
 import time
 from concurrent.futures import ThreadPoolExecutor
 from threading import enumerate as enumerate_threads
-from typing import TYPE_CHECKING, Final
+from typing import TYPE_CHECKING, Final, NoReturn
 
 from kasm_recd import log as logs
 from kasm_recd.cage import policy as cage
@@ -168,15 +168,9 @@ class Daemon:
             await asyncio.Event().wait()
             return
         try:
-            self._recorder = Recorder(self._settings)
-            self._desk.attend(self._settings, self._recorder)
-            self._tell()
-            await self._recorder.run()
+            await self._run_recorder(Recorder(self._settings), self._settings)
         except (ExceptionGroup, JournalCorrupt, Retried, OSError) as error:
             trouble = _expected(error)
-        finally:
-            self._recorder = None
-            self._desk.leave()
         self._desk.leave(trouble)
         self._tell()
         if isinstance(trouble, JournalCorrupt):
@@ -184,6 +178,19 @@ class Daemon:
             await asyncio.Event().wait()
         log.critical("recorder.restarting", exc_info=trouble)
         await asyncio.sleep(RESTART_S)
+
+    async def _run_recorder(self, recorder: Recorder, settings: Settings) -> NoReturn:
+        """Until it fails or is cancelled; raises as :meth:`Recorder.run`."""
+        try:
+            self._recorder = recorder
+            self._desk.attend(settings, recorder)
+            self._tell()
+            await recorder.run()
+        finally:
+            # Nobody may look into a journal that is closing: that takes its time.
+            self._recorder = None
+            self._desk.leave()
+            await recorder.close()
 
     def _tell(self) -> None:
         self._notifier.status(self._desk.summary())

@@ -150,11 +150,13 @@ class Recorder:
             if disk.says_full(error):  # most often the journal: the next start has to write
                 await asyncio.to_thread(self.ballast.look, refused=True)
             raise
-        finally:
-            self._stop.set()
-            self.stages.uploading.close()
-            await self.journal.close()
         raise AssertionError("the parts ended without being asked to")
+
+    async def close(self) -> None:
+        """Lets stores and journal go; the parts have ended, and nobody asks for figures now."""
+        self._stop.set()
+        self.stages.uploading.close()
+        await self.journal.close()
 
     async def _recover(self) -> None:
         """Boot: end what a crash left, clear its folders, put its work back into the queues."""

@@ -5,10 +5,13 @@ the process ends as by kill -9. The points are the steps of a roll, wrapped from
 product knows nothing of them. ``KASM_RECD_TEST_NO_HOLES`` makes a file system that can punch none.
 ``KASM_RECD_TEST_WORKER_FAULTS`` is a list of ``WORKER:POINT`` (see ``faulty_worker.py``): each is
 for one start of that worker, in their order. Whatever failed is then tried again at once.
+``KASM_RECD_TEST_SLOW_CLOSE`` is how many seconds the journal takes to close, with the status line
+brought up to date all the time.
 """
 
 from __future__ import annotations
 
+import asyncio
 import errno
 import functools
 import inspect
@@ -19,8 +22,9 @@ from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from kasm_recd import cli, disk, preambles, process, sidecar
+from kasm_recd import cli, daemon, disk, preambles, process, sidecar
 from kasm_recd.journal import Journal
+from kasm_recd.journal.writer import Writer
 from kasm_recd.recorder import building, preambles_due, stages
 from kasm_recd.segmenter import Segmenter
 
@@ -101,6 +105,17 @@ def with_faulty_workers(faults: list[list[str]]) -> None:
     stages.CUT_AGAIN_S = preambles_due.REPLAY_AGAIN_S = 0.01  # type: ignore[misc]
 
 
+def with_slow_close(seconds: float) -> None:
+    close = Writer.close
+
+    async def close_slowly(self: Writer) -> None:
+        await asyncio.sleep(seconds)
+        await close(self)
+
+    Writer.close = close_slowly  # type: ignore[method-assign]
+    daemon.BEAT_S = 0.01  # type: ignore[misc]
+
+
 def main() -> int:
     if fault := os.environ.pop("KASM_RECD_TEST_FAULT", ""):
         point, moment, *number = fault.split(":")
@@ -108,6 +123,8 @@ def main() -> int:
         setattr(home, name, with_fault(getattr(home, name), moment, int(*number or ("1",))))
     if faults := os.environ.pop("KASM_RECD_TEST_WORKER_FAULTS", ""):
         with_faulty_workers([fault.split(":") for fault in faults.split(",")])
+    if seconds := os.environ.pop("KASM_RECD_TEST_SLOW_CLOSE", ""):
+        with_slow_close(float(seconds))
     if os.environ.pop("KASM_RECD_TEST_NO_HOLES", ""):
         disk.punch = no_holes
     return cli.main(sys.argv[1:])

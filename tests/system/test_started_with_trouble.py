@@ -3,16 +3,18 @@
 from __future__ import annotations
 
 import signal
+from pathlib import Path
 from typing import TYPE_CHECKING
 
 from tests.fixtures_daemon import wait_until
 
 if TYPE_CHECKING:
     from collections.abc import Callable
-    from pathlib import Path
 
     from tests.fixtures_daemon import DaemonProcess
     from tests.fixtures_guacd import GuacdWriter
+
+STANDINS = Path(__file__).parents[1] / "standins"
 
 
 def reason(daemon: DaemonProcess) -> str:
@@ -60,6 +62,23 @@ def test_a_reload_to_invalid_settings_refuses_new_sessions_and_finishes_old_ones
     wait_until(lambda: reason(daemon) == "settings_invalid", "new sessions are refused")
     guacd_writer(recordings("vnc-idle.guac"), daemon.recordings / name).wait_written()
     wait_until(lambda: daemon.events("clip.stored"), "the last good settings finish the work")
+
+
+def test_a_reload_outlives_a_journal_that_takes_its_time_to_close(
+    make_daemon: Callable[..., DaemonProcess],
+) -> None:
+    daemon = make_daemon()
+    daemon.program = (str(STANDINS / "faulty_daemon.py"),)
+    daemon.faults = {"KASM_RECD_TEST_SLOW_CLOSE": "0.5"}
+    process = daemon.start().process
+    assert process is not None
+    process.send_signal(signal.SIGHUP)
+    wait_until(
+        lambda: len(daemon.events("daemon.recovered")) == 2 or process.poll() is not None,
+        "the recorder is made anew",
+    )
+    daemon.wait_healthy()
+    assert len(daemon.events("daemon.started")) == 1
 
 
 def test_a_corrupt_journal_refuses_until_it_is_rebuilt(
