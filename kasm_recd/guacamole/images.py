@@ -11,6 +11,9 @@ from typing import TYPE_CHECKING, Final
 
 import numpy as np
 from PIL import Image
+from PIL.JpegImagePlugin import JpegImageFile
+from PIL.PngImagePlugin import PngImageFile
+from PIL.WebPImagePlugin import WebPImageFile
 
 from kasm_recd.guacamole import limits, png
 from kasm_recd.guacamole.compositing import opaque, premultiplied, unmultiplied
@@ -22,6 +25,7 @@ if TYPE_CHECKING:
 
 _WEBP_HEADER: Final = 30
 _LEVEL: Final = 6  # 5 to 40 % smaller than level 2, and worth the third more time
+Image.preinit()  # ``save`` would do it at the first picture, in each worker that is forked anew
 #: Pillow would warn at one limit and raise at twice that; the size is judged here instead.
 Image.MAX_IMAGE_PIXELS = None
 
@@ -54,20 +58,14 @@ def decode_whole(data: bytes) -> Words:
 def _opened(data: bytes) -> Image.Image:
     """The image, not yet decoded. Raises what Pillow raises.
 
-    Only the decoder that is needed is loaded: ``Image.open`` would load them all for a WebP.
+    No other decoder is wanted: ``Image.open`` would load all that Pillow has for a WebP.
     """
     file = BytesIO(data)
     if data.startswith(png.SIGNATURE):
-        from PIL.PngImagePlugin import PngImageFile  # noqa: PLC0415
-
         return PngImageFile(file)
     if data.startswith(b"RIFF"):
-        from PIL.WebPImagePlugin import WebPImageFile  # noqa: PLC0415
-
         return WebPImageFile(file)
     if data.startswith(b"\xff\xd8\xff"):
-        from PIL.JpegImagePlugin import JpegImageFile  # noqa: PLC0415
-
         return JpegImageFile(file)
     raise Undrawable("image cannot be decoded: neither PNG, JPEG nor WebP")
 

@@ -8,6 +8,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any
 
 import av
+import av.subtitles.stream  # PyAV would at the first stream, in each worker that is forked anew
 from av.error import FFmpegError
 
 from kasm_recd.errors import WorkerFailed
