@@ -17,27 +17,26 @@ from kasm_recd.errors import ControlRefused
 from kasm_recd.recorder import JOURNAL_NAME
 
 if TYPE_CHECKING:
-    import argparse
     from pathlib import Path
+
+    from kasm_recd.options import Commands, Options
 
 OK, NO = 0, 1
 
 
-def add(
-    commands_of: argparse._SubParsersAction[argparse.ArgumentParser],
-    *parents: argparse.ArgumentParser,
-) -> None:
-    """Both commands; ``parents`` have the options for settings, socket and scripts."""
-    settings, socket, script = parents
+def add(commands_of: Commands, options: Options) -> None:
+    """Both commands."""
     listing = commands_of.add_parser(
         "breaches",
         help="sessions that were to be recorded, and were not",
         epilog="Exit codes: 0 none is open, 1 recorded sessions are refused.",
-        parents=[settings, script],
+        parents=[options.settings, options.script],
     )
     listing.set_defaults(command=lambda a: breaches(a.config, as_json=a.json))
     settling = commands_of.add_parser(
-        "settle", help="a session's breaches are dealt with: take sessions again", parents=[socket]
+        "settle",
+        help="a session's breaches are dealt with: take sessions again",
+        parents=[options.socket],
     )
     settling.add_argument("kasm_id", metavar="KASM_ID")
     settling.set_defaults(command=lambda a: settle(a.socket, a.kasm_id))

@@ -10,7 +10,7 @@ import argparse
 import os
 import sys
 from pathlib import Path
-from typing import TYPE_CHECKING, Final
+from typing import TYPE_CHECKING
 
 from rich.console import Console
 
@@ -27,14 +27,14 @@ from kasm_recd import (
     units,
 )
 from kasm_recd.errors import RecdError, SettingsInvalid
+from kasm_recd.options import Options
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
 
-OK, NO, WRONG_CALL, BAD_SETTINGS = 0, 1, 2, 3
+    from kasm_recd.options import Commands
 
-DEFAULT_CONFIG: Final = Path("/etc/kasm-recd/kasm-recd.toml")
-DEFAULT_SOCKET: Final = Path("/run/kasm-recd/admission.sock")
+OK, NO, WRONG_CALL, BAD_SETTINGS = 0, 1, 2, 3
 
 
 def main(argv: Sequence[str] | None = None) -> int:
@@ -64,38 +64,19 @@ def _parser() -> argparse.ArgumentParser:
     )
     parser.add_argument("--version", action="version", version=f"kasm-recd {__version__}")
     commands_of = parser.add_subparsers(required=True, metavar="COMMAND")
-    settings = argparse.ArgumentParser(add_help=False)
-    settings.add_argument(
-        "--config",
-        type=_config,
-        default=os.environ.get("KASM_RECD_CONFIG", str(DEFAULT_CONFIG)),
-        metavar="FILE",
-        help=f"settings file; '' for none (default: $KASM_RECD_CONFIG, else {DEFAULT_CONFIG})",
-    )
-    socket = argparse.ArgumentParser(add_help=False)
-    socket.add_argument(
-        "--socket",
-        type=Path,
-        default=Path(os.environ.get("KASM_RECD_SOCKET", str(DEFAULT_SOCKET))),
-        metavar="PATH",
-        help=f"admission socket (default: $KASM_RECD_SOCKET, else {DEFAULT_SOCKET})",
-    )
-    script = argparse.ArgumentParser(add_help=False)
-    script.add_argument("--json", action="store_true", help="for scripts: one JSON object")
-    _add_daemon_commands(commands_of, settings, socket, script)
-    breach_commands.add(commands_of, settings, socket, script)
-    doctor_commands.add(commands_of, settings, socket, script)
+    options = Options.make()
+    _add_daemon_commands(commands_of, options)
+    breach_commands.add(commands_of, options)
+    doctor_commands.add(commands_of, options)
     _add_file_commands(commands_of)
+    _add_segment_commands(commands_of)
+    _add_demo(commands_of)
     _add_helper(commands_of)
     return parser
 
 
-def _add_daemon_commands(
-    commands_of: argparse._SubParsersAction[argparse.ArgumentParser],
-    settings: argparse.ArgumentParser,
-    socket: argparse.ArgumentParser,
-    script: argparse.ArgumentParser,
-) -> None:
+def _add_daemon_commands(commands_of: Commands, options: Options) -> None:
+    settings, socket, script = options.settings, options.socket, options.script
     run = commands_of.add_parser("run", help="be the daemon", parents=[settings, socket])
     run.set_defaults(command=lambda a: daemon.run(config=a.config, socket=a.socket))
 
@@ -123,7 +104,7 @@ def _add_daemon_commands(
     rebuild.set_defaults(command=lambda a: commands.rebuild(a.config, as_json=a.json))
 
 
-def _add_file_commands(commands_of: argparse._SubParsersAction[argparse.ArgumentParser]) -> None:
+def _add_file_commands(commands_of: Commands) -> None:
     inspect = commands_of.add_parser("inspect", help="what a recording holds, as JSON")
     inspect.add_argument("file", type=Path, metavar="FILE.guac")
     inspect.set_defaults(command=lambda a: file_commands.inspect(a.file))
@@ -147,6 +128,8 @@ def _add_file_commands(commands_of: argparse._SubParsersAction[argparse.Argument
         )
     )
 
+
+def _add_segment_commands(commands_of: Commands) -> None:
     roll = commands_of.add_parser("roll", help="cut a recording into segments that play alone")
     roll.add_argument("file", type=Path, metavar="FILE.guac")
     roll.add_argument("-o", "--output", type=Path, required=True, metavar="DIR")
@@ -160,6 +143,8 @@ def _add_file_commands(commands_of: argparse._SubParsersAction[argparse.Argument
     join.add_argument("-o", "--output", type=Path, required=True, metavar="FILE.guac")
     join.set_defaults(command=lambda a: roll_commands.join(a.folder, a.output))
 
+
+def _add_demo(commands_of: Commands) -> None:
     show = commands_of.add_parser("demo", help="real recordings in, playable clips out")
     show.add_argument("--output", type=Path, default=Path("demo-out"), metavar="DIR")
     show.add_argument(
@@ -168,7 +153,7 @@ def _add_file_commands(commands_of: argparse._SubParsersAction[argparse.Argument
     show.set_defaults(command=lambda a: demo.run(a.recordings, a.output, Console()))
 
 
-def _add_helper(commands_of: argparse._SubParsersAction[argparse.ArgumentParser]) -> None:
+def _add_helper(commands_of: Commands) -> None:
     helper = commands_of.add_parser(
         "punch-helper", help="give disk back as guacd's user; started by kasm-recd-punch.socket"
     )
@@ -182,10 +167,6 @@ def _bytes(text: str) -> int:
     if size < 1:
         raise argparse.ArgumentTypeError("at least one byte")
     return size
-
-
-def _config(text: str) -> Path | None:
-    return Path(text) if text else None
 
 
 def _positive(text: str) -> int:

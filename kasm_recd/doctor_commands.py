@@ -8,22 +8,20 @@ from typing import TYPE_CHECKING
 if TYPE_CHECKING:
     import argparse
 
+    from kasm_recd.options import Commands, Options
+
 OK = 0
 
 
-def add(
-    commands_of: argparse._SubParsersAction[argparse.ArgumentParser],
-    *parents: argparse.ArgumentParser,
-) -> None:
-    """Both commands; ``parents`` have the options for settings, socket and scripts."""
-    settings, socket, script = parents
+def add(commands_of: Commands, options: Options) -> None:
+    """Both commands."""
     look = commands_of.add_parser(
         "doctor",
         help="what is wrong with this set-up, and how to mend it",
         description="Looks at folders and rights, file systems, encoders, settings, the clock and "
         "the bucket. Changes nothing but with --fix.",
         epilog="Exit codes: 0 all is well, 1 warnings, 2 errors.",
-        parents=[settings, socket, script],
+        parents=[options.settings, options.socket, options.script],
     )
     look.add_argument(
         "--guacd-user",
@@ -40,7 +38,9 @@ def add(
     look.set_defaults(command=_doctor)
 
     policy = commands_of.add_parser(
-        "policy", help="the least rights in the bucket, and its CORS rule", parents=[settings]
+        "policy",
+        help="the least rights in the bucket, and its CORS rule",
+        parents=[options.settings],
     )
     policy.add_argument("--origin", default="https://kasm.example.com", metavar="ORIGIN")
     policy.add_argument("--only", choices=["iam", "cors"], default="")

@@ -14,7 +14,7 @@ from pathlib import Path
 
 import pytest
 
-from kasm_recd import cli
+from kasm_recd import options
 from kasm_recd.admission.listener import BACKLOG
 from kasm_recd.settings import Settings
 
@@ -76,7 +76,7 @@ def test_systemd_finds_nothing_to_say_about_the_socket(tmp_path: Path) -> None:
 
 def test_the_socket_is_where_the_daemon_and_brokers_look_and_outlives_the_service() -> None:
     text = SOCKET.read_text()
-    assert f"ListenStream={cli.DEFAULT_SOCKET}\n" in text
+    assert f"ListenStream={options.DEFAULT_SOCKET}\n" in text
     for line in ("SocketMode=0660", "SocketGroup=kasm-recd", f"Backlog={BACKLOG}"):
         assert f"\n{line}\n" in text
     assert "Accept=" not in text
