@@ -71,6 +71,10 @@ class Canvas(Stencil):
         """The pixels of ``part``, all drawn; to be read at once."""
         return self._surface.look(part)
 
+    def is_opaque(self, part: Rect) -> bool:
+        """Whether no pixel of ``part``, all drawn, is translucent."""
+        return self._surface.is_opaque(part)
+
     def resize(self, width: int, height: int) -> Rect:
         """Give it another size. Raises Undrawable and changes nothing if that is refused."""
         if (width, height) == (self.width, self.height):

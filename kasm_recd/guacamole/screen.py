@@ -79,6 +79,21 @@ class Placed:
             return self.layer.drawn.moved(self.x, self.y)
         return self.matrix.around(_size(self.layer))
 
+    @property
+    def plain(self) -> bool:
+        """Its pixels are shown as they are."""
+        return self.matrix is None and self.alpha == 1
+
+    def hides(self, part: Rect) -> bool:
+        """Whether nothing shines through in ``part``, which lies in its footprint."""
+        return self.layer.is_opaque(part.moved(-self.x, -self.y))
+
+    def look(self, part: Rect) -> Words:
+        """What ``part`` of the display, in its footprint, shows of it alone; to be read at once."""
+        if self.matrix is None:
+            return self.layer.look(part.moved(-self.x, -self.y))
+        return _distorted(self.layer, self.matrix, part)
+
 
 def _size(layer: Layer) -> Rect:
     return Rect(0, 0, layer.width, layer.height)
@@ -126,9 +141,10 @@ class Screen:
             self._pointed_at = NOWHERE
             self._stale.add(self.area)
         self._stale.add(self._pointed_at)
+        layers = list(self._placed())
         for rect in self._stale.take():
             shown = rect.cut_to(self.area)
-            self._flatten(shown)
+            self._flatten(shown, layers)
             self._changed.add(shown)
         self._pointed_at = NOWHERE
         if pointer:
@@ -157,22 +173,26 @@ class Screen:
                 inside.add(placed.layer)
                 self._stale.add(placed.footprint.cut_to(self.area))
 
-    def _flatten(self, rect: Rect) -> None:
+    def _flatten(self, rect: Rect, layers: list[Placed]) -> None:
+        """Draw ``rect`` again; what lies beneath a layer that hides it is not even looked at."""
         target = self._words[rect.within]
-        target[...] = CLEAR
-        for placed in self._placed():
-            part = placed.footprint.cut_to(rect)
-            if part.empty:
-                continue
+        seen = [
+            (placed, part)
+            for placed in layers
+            if not (part := placed.footprint.cut_to(rect)).empty
+        ]
+        lowest = _lowest_seen(seen, rect)
+        if lowest is None:
+            target[...] = CLEAR
+        else:
+            target[...] = seen[lowest][0].look(rect)
+            del seen[: lowest + 1]
+        for placed, part in seen:
             below = target[part.moved(-rect.left, -rect.top).within]
-            if placed.matrix is None:
-                picture = placed.layer.look(part.moved(-placed.x, -placed.y))
-            else:
-                picture = _distorted(placed.layer, placed.matrix, part)
             if placed.alpha == 1:
-                composite(below, picture, OVER)
+                composite(below, placed.look(part), OVER)
             else:
-                composite_faded(below, picture, round(placed.alpha * 255))
+                composite_faded(below, placed.look(part), round(placed.alpha * 255))
 
     def _placed(self) -> Iterator[Placed]:
         """The visible layers, the lowest first, and so a parent before its children."""
@@ -184,6 +204,15 @@ class Screen:
             if placed.layer.visible:
                 yield placed
                 waiting += map(placed.child, reversed(placed.layer.stacked()))
+
+
+def _lowest_seen(layers: list[tuple[Placed, Rect]], rect: Rect) -> int | None:
+    """The one of ``layers``, if any, whose pixels are those of all ``rect`` below the next ones."""
+    for index in range(len(layers) - 1, -1, -1):
+        placed, part = layers[index]
+        if part == rect and placed.plain and (index == 0 or placed.hides(rect)):
+            return index
+    return None
 
 
 def _distorted(layer: Layer, matrix: Matrix, part: Rect) -> Words:

@@ -66,6 +66,11 @@ class Surface:
         self.settle()
         return self._words[part.within]
 
+    def is_opaque(self, part: Rect) -> bool:
+        """Whether no pixel of ``part`` is translucent once all is drawn."""
+        self.settle()
+        return self._is_solid(part)
+
     def replace(self, words: Words) -> None:
         """Have other pixels from now on; nothing waits."""
         self._waiting = []
