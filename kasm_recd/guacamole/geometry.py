@@ -2,12 +2,11 @@
 
 from __future__ import annotations
 
-from functools import reduce
 from itertools import groupby
 from typing import TYPE_CHECKING, Final, NamedTuple
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Iterable, Iterator
 
 
 class Rect(NamedTuple):
@@ -101,6 +100,13 @@ class Rect(NamedTuple):
 
 NOWHERE: Final = Rect(0, 0, 0, 0)
 
+
+def around(rects: Iterable[Rect]) -> Rect:
+    """The smallest rectangle around all of ``rects``: one or more, none of them empty."""
+    lefts, tops, rights, bottoms = zip(*rects, strict=True)
+    return Rect(min(lefts), min(tops), max(rights), max(bottoms))
+
+
 #: A region is given out as at most so many rectangles.
 _PIECES: Final = 16
 #: Side of a grid's cell, in pixels.
@@ -151,7 +157,7 @@ def _joined(rects: list[Rect]) -> list[Rect]:
 
 def _on_grid(rects: list[Rect]) -> list[Rect]:
     """At most :data:`_PIECES` rectangles of whole cells, which lie in the bounds of ``rects``."""
-    bounds = reduce(Rect.joined, rects)
+    bounds = around(rects)
     rows = [0] * -(-bounds.bottom // _CELL)  # the cells of a row as the bits of a number
     for left, top, right, bottom in rects:
         begin, end = left // _CELL, -(-right // _CELL)

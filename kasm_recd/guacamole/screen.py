@@ -177,9 +177,7 @@ class Screen:
         """Draw ``rect`` again; what lies beneath a layer that hides it is not even looked at."""
         target = self._words[rect.within]
         seen = [
-            (placed, part)
-            for placed in layers
-            if not (part := placed.footprint.cut_to(rect)).empty
+            (placed, part) for placed in layers if not (part := placed.footprint.cut_to(rect)).empty
         ]
         lowest = _lowest_seen(seen, rect)
         if lowest is None:

@@ -12,25 +12,21 @@ waits, and nothing is left out but what later drawings cover with opaque pixels.
 
 from __future__ import annotations
 
-from functools import reduce
 from typing import TYPE_CHECKING, Final
 from weakref import WeakSet
 
 import numpy as np
 
 from kasm_recd.guacamole.compositing import OVER, composite, opaque
-from kasm_recd.guacamole.geometry import NOWHERE, Rect
+from kasm_recd.guacamole.coverage import Uncovered, uncovered, unfolded
+from kasm_recd.guacamole.geometry import NOWHERE, Rect, around
 from kasm_recd.guacamole.inks import Drawing, Held, Loan, Past
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Sequence
-
-    from numpy.typing import NDArray
-
     from kasm_recd.guacamole.pixels import Words
 
 #: So many drawings wait before a first look at which of them have been covered since.
-_MANY: Final = 128
+_MANY: Final = 512
 #: A copy of what so many drawings made, or of copies of copies so deep, waits no longer.
 _HEAVY: Final = 1_024
 _DEEP: Final = 16
@@ -40,6 +36,7 @@ class Surface:
     """Rows of pixels, and what waits to be drawn on them."""
 
     def __init__(self, held: Held) -> None:
+        self.area = NOWHERE  # all of it
         self._words: Words = np.zeros((0, 0), np.uint32)
         self._waiting: list[Drawing] = []
         self._many = _MANY
@@ -48,16 +45,10 @@ class Surface:
         self._held = held
 
     @property
-    def area(self) -> Rect:
-        """All of it."""
-        rows, columns = self._words.shape
-        return Rect(0, 0, columns, rows)
-
-    @property
     def words(self) -> Words:
         """All of its pixels, to be read and changed until something else is done with it."""
         self.settle()
-        self._keep_loans(self.area)
+        self._keep_loans([self.area])
         self._solid = NOWHERE
         return self._words
 
@@ -74,9 +65,10 @@ class Surface:
     def replace(self, words: Words) -> None:
         """Have other pixels from now on; nothing waits."""
         self._waiting = []
-        self._keep_loans(self.area)
+        self._keep_loans([self.area])
         self._solid = NOWHERE
         self._words = words
+        self.area = Rect(0, 0, words.shape[1], words.shape[0])
 
     def draw(self, drawing: Drawing) -> None:
         """Draw OVER what is there, some time; ``drawing.place`` lies on the surface."""
@@ -109,7 +101,7 @@ class Surface:
 
     def _flatten(self) -> None:
         """Let nothing wait but inks, and no more of them than can be seen."""
-        self._waiting = _seen(self._waiting)[::-1]
+        self._waiting = unfolded(self._waiting)
         if len(self._waiting) > _HEAVY // 2:
             self.settle()
 
@@ -118,17 +110,18 @@ class Surface:
         if not self._waiting:
             return
         waiting, self._waiting, self._many = self._waiting, [], _MANY
-        seen = _seen(waiting)
-        self._keep_loans(reduce(Rect.joined, (drawing.place for drawing in seen), NOWHERE))
-        for place, ink, x, y in reversed(seen):
-            pixels = ink.pixels(place.moved(-x, -y))  # type: ignore[union-attr]
+        seen = unfolded(waiting)
+        self._keep_loans([drawing.place for drawing in seen])
+        words = self._words
+        for place, ink, x, y in seen:
+            pixels = ink.pixels(place.moved(-x, -y) if x or y else place)  # type: ignore[union-attr]
             if pixels is None:
                 continue
-            target = self._words[place.within]
+            left, top, right, bottom = place
             if ink.opaque:
-                target[...] = pixels
+                words[top:bottom, left:right] = pixels
             else:
-                composite(target, pixels, OVER)
+                composite(words[top:bottom, left:right], pixels, OVER)
 
     def _is_solid(self, part: Rect) -> bool:
         if not self._solid.contains(part):
@@ -143,80 +136,26 @@ class Surface:
         above = [drawing for drawing in past.drawings[1:] if drawing.ink.opaque]
         if not above:
             return False
-        uncovered = _Uncovered([*above, past.drawings[0]])
+        left = Uncovered([part, *(drawing.place for drawing in above)])
         for drawing in above:
-            uncovered.cover(drawing.place)
-        below = self._words[part.within][uncovered.at(part)]
+            left.cover(drawing.place)
+        below = self._words[part.within][left.at(part)]
         return not below.size or opaque(below)
 
-    def _keep_loans(self, changing: Rect) -> None:
+    def _keep_loans(self, changing: list[Rect]) -> None:
+        """Copy what is lent, as pixels in ``changing`` are about to change."""
+        if not changing or not self._loans:
+            return
+        bounds = around(changing)
         for loan in list(self._loans):
-            if loan.part.meets(changing):
+            if loan.part.meets(bounds):
                 self._loans.discard(loan)
                 loan.keep()
 
     def _forget_covered(self) -> None:
         """Drop what is covered by now; where that is little, the list may grow."""
-        uncovered = _Uncovered(self._waiting)
-        kept = [drawing for drawing in reversed(self._waiting) if uncovered.take(drawing)]
-        self._waiting = kept[::-1]
+        self._waiting = kept = uncovered(self._waiting)
         weight = sum(d.ink.weight if isinstance(d.ink, Past) else 1 for d in kept)
         if weight > _HEAVY:
             self._flatten()
         self._many = max(_MANY, 2 * len(self._waiting))
-
-
-class _Uncovered:
-    """Where the drawings of a surface, taken from the last one backwards, can still be seen."""
-
-    def __init__(self, drawings: Iterable[Drawing]) -> None:
-        bounds = reduce(Rect.joined, (drawing.place for drawing in drawings))
-        self._origin = bounds.left, bounds.top
-        self._open = np.ones((bounds.height, bounds.width), np.bool_)
-
-    def take(self, drawing: Drawing) -> bool:
-        """Whether anything of ``drawing`` can be seen; it covers what comes after it."""
-        if not self.sees(drawing.place):
-            return False
-        if drawing.ink.opaque:
-            self.cover(drawing.place)
-        return True
-
-    def sees(self, place: Rect) -> bool:
-        """Whether a pixel there is not covered."""
-        return bool(self.at(place).any())
-
-    def cover(self, place: Rect) -> None:
-        """All pixels there are covered from now on."""
-        self.at(place)[...] = False
-
-    def at(self, place: Rect) -> NDArray[np.bool_]:
-        """Which pixels there are not covered; a view."""
-        left, top = self._origin
-        return self._open[
-            place.top - top : place.bottom - top, place.left - left : place.right - left
-        ]
-
-
-def _seen(drawings: list[Drawing]) -> list[Drawing]:
-    """What can be seen of ``drawings``, the last one first, no past among them."""
-    if len(drawings) == 1 and not isinstance(drawings[0].ink, Past):
-        return drawings
-    uncovered, seen = _Uncovered(drawings), list[Drawing]()
-    _unfold(drawings, uncovered, seen)
-    return seen
-
-
-def _unfold(drawings: Sequence[Drawing], uncovered: _Uncovered, seen: list[Drawing]) -> None:
-    for drawing in reversed(drawings):
-        place, ink, x, y = drawing
-        if not isinstance(ink, Past):
-            if uncovered.take(drawing):
-                seen.append(drawing)
-        elif uncovered.sees(place):
-            within = [
-                Drawing(part, inner.ink, inner.x + x, inner.y + y)
-                for inner in ink.drawings
-                if not (part := inner.place.moved(x, y).cut_to(place)).empty
-            ]
-            _unfold(within, uncovered, seen)
