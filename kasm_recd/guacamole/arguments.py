@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from functools import lru_cache
 from math import isfinite
 
 from kasm_recd.guacamole import limits
@@ -15,8 +16,12 @@ def take(args: tuple[bytes, ...], count: int) -> tuple[bytes, ...]:
     return args[:count]
 
 
+@lru_cache(maxsize=4_096)
 def numbers(args: tuple[bytes, ...], count: int) -> tuple[int, ...]:
-    """The first ``count`` arguments as whole numbers. Raises Undrawable."""
+    """The first ``count`` arguments as whole numbers. Raises Undrawable.
+
+    A screen repeats itself, so half of them are known.
+    """
     return tuple(map(checked_number, take(args, count)))
 
 

@@ -18,7 +18,7 @@ from typing import TYPE_CHECKING, Final
 import numpy as np
 
 from kasm_recd.guacamole import limits, masking
-from kasm_recd.guacamole.compositing import CLEAR, OVER, composite, is_opaque
+from kasm_recd.guacamole.compositing import CLEAR, OVER, composite
 from kasm_recd.guacamole.drawing_state import PLAIN
 from kasm_recd.guacamole.geometry import NOWHERE, Rect
 from kasm_recd.guacamole.inks import Colour, Drawing
@@ -111,7 +111,7 @@ class Canvas(Stencil):
             shape = self.path[0]
             if isinstance(shape, Rect):
                 self.path_is_closed = True
-                return self._wait(shape.cut_to(self.area), Colour(colour, is_opaque(colour)), 0, 0)
+                return self._wait(shape.cut_to(self.area), Colour.of(colour), 0, 0)
         return self._fill(lambda _shape: colour)
 
     def fill_with(self, tile: Canvas) -> Rect:

@@ -32,8 +32,9 @@ _STRIP: Final = 1 << 15
 
 @lru_cache(maxsize=1_024)
 def word(red: int, green: int, blue: int, alpha: int) -> np.uint32:
-    """The pixel of that colour, given not yet multiplied by ``alpha``; each 0 to 255."""
-    colours = [(value * alpha + 127) // 255 for value in (red, green, blue)]
+    """The pixel of that colour, given not yet multiplied by ``alpha``; each taken as 0 to 255."""
+    *colours, alpha = (min(max(value, 0), 255) for value in (red, green, blue, alpha))
+    colours = [(value * alpha + 127) // 255 for value in colours]
     return np.array([*colours, alpha], np.uint8).view(np.uint32)[0]  # type: ignore[no-any-return]
 
 

@@ -49,33 +49,28 @@ class Rect(NamedTuple):
 
     def contains(self, other: Rect) -> bool:
         """``other``, which is not empty, lies inside."""
-        return (
-            self.left <= other.left
-            and self.top <= other.top
-            and self.right >= other.right
-            and self.bottom >= other.bottom
-        )
+        left, top, right, bottom = other
+        return self[0] <= left and self[1] <= top and self[2] >= right and self[3] >= bottom
 
     def meets(self, other: Rect) -> bool:
         """Both, not empty, have a pixel in common."""
-        return (
-            self.left < other.right
-            and other.left < self.right
-            and self.top < other.bottom
-            and other.top < self.bottom
-        )
+        left, top, right, bottom = other
+        return self[0] < right and left < self[2] and self[1] < bottom and top < self[3]
 
     def moved(self, x: int, y: int) -> Rect:
         """The same rectangle, ``x`` to the right and ``y`` down."""
-        return Rect(self.left + x, self.top + y, self.right + x, self.bottom + y)
+        if not (x or y):
+            return self
+        left, top, right, bottom = self
+        return Rect(left + x, top + y, right + x, bottom + y)
 
     def cut_to(self, other: Rect) -> Rect:
         """What lies in both; may be empty."""
+        if other.contains(self):
+            return self
+        left, top, right, bottom = other
         return Rect(
-            max(self.left, other.left),
-            max(self.top, other.top),
-            min(self.right, other.right),
-            min(self.bottom, other.bottom),
+            max(self[0], left), max(self[1], top), min(self[2], right), min(self[3], bottom)
         )
 
     def ended_by(self, other: Rect) -> Rect:

@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
+from functools import lru_cache
 from typing import TYPE_CHECKING, Final, NamedTuple, Protocol
 from weakref import WeakSet
+
+from kasm_recd.guacamole.compositing import is_opaque
 
 if TYPE_CHECKING:
     import numpy as np
@@ -41,6 +44,12 @@ class Colour(NamedTuple):
 
     word: np.uint32
     opaque: bool
+
+    @classmethod
+    @lru_cache(maxsize=1_024)
+    def of(cls, word: np.uint32) -> Colour:
+        """That colour as ink."""
+        return cls(word, is_opaque(word))
 
     def pixels(self, part: Rect) -> np.uint32:  # noqa: ARG002 - the same in every part
         """As :meth:`Ink.pixels`."""

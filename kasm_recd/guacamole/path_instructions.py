@@ -18,8 +18,6 @@ from kasm_recd.guacamole.path import Arc, Curve, Line, Move
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
 
-    import numpy as np
-
     from kasm_recd.guacamole.layers import Layer, Layers
 
 Drawn: TypeAlias = "tuple[Layer, Rect]"
@@ -43,10 +41,10 @@ def _arc(layers: Layers, args: tuple[bytes, ...]) -> Drawn:
 
 
 def _cfill(layers: Layers, args: tuple[bytes, ...]) -> Drawn:
-    mask, index, *colour = numbers(args, 6)
+    mask, index, red, green, blue, alpha = numbers(args, 6)
     layer = layers.at(index)
     layer.set_mask(mask)
-    return layer, layer.fill(_word(colour))
+    return layer, layer.fill(word(red, green, blue, alpha))
 
 
 def _clip(layers: Layers, args: tuple[bytes, ...]) -> Drawn:
@@ -62,11 +60,11 @@ def _close(layers: Layers, args: tuple[bytes, ...]) -> Drawn:
 
 
 def _cstroke(layers: Layers, args: tuple[bytes, ...]) -> Drawn:
-    mask, index, cap, join, width, *colour = numbers(args, 9)
+    mask, index, cap, join, width, red, green, blue, alpha = numbers(args, 9)
     layer = layers.at(index)
     layer.set_mask(mask)
     layer.set_line(cap, join, width)
-    return layer, layer.stroke(_word(colour))
+    return layer, layer.stroke(word(red, green, blue, alpha))
 
 
 def _curve(layers: Layers, args: tuple[bytes, ...]) -> Drawn:
@@ -151,10 +149,6 @@ def _transform(layers: Layers, args: tuple[bytes, ...]) -> Drawn:
     layer = layers.at(index)
     layer.transform(matrix)
     return layer, NOWHERE
-
-
-def _word(colour: list[int]) -> np.uint32:
-    return word(*(min(max(value, 0), 255) for value in colour))
 
 
 PATH_INSTRUCTIONS: Final[Mapping[str, Callable[[Layers, tuple[bytes, ...]], Drawn]]] = (

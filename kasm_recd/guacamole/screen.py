@@ -126,13 +126,16 @@ class Screen:
 
     def touch(self, layer: Layer, rect: Rect) -> None:
         """``rect`` of ``layer`` looks different now."""
+        area = self.area
+        above: Layer | None = layer
         x = y = 0
-        for ancestor in layer.ancestors:
-            if ancestor.matrix is not IDENTITY:
-                self._stale.add(self.area)
+        while above is not None:
+            if above.matrix is not IDENTITY:
+                self._stale.add(area)
                 return
-            x, y = x + ancestor.x, y + ancestor.y
-        self._stale.add(rect.moved(x, y).cut_to(self.area))
+            x, y = x + above.x, y + above.y
+            above = above.parent
+        self._stale.add(rect.moved(x, y).cut_to(area))
 
     def paint(self, *, pointer: bool) -> Words:
         """The picture, height x width words; valid until the next call."""

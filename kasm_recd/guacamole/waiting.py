@@ -114,7 +114,7 @@ class Surface:
         self._keep_loans([drawing.place for drawing in seen])
         words = self._words
         for place, ink, x, y in seen:
-            pixels = ink.pixels(place.moved(-x, -y) if x or y else place)  # type: ignore[union-attr]
+            pixels = ink.pixels(place.moved(-x, -y))  # type: ignore[union-attr]
             if pixels is None:
                 continue
             left, top, right, bottom = place
