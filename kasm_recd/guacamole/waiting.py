@@ -26,7 +26,7 @@ if TYPE_CHECKING:
     from kasm_recd.guacamole.pixels import Words
 
 #: So many drawings wait before a first look at which of them have been covered since.
-_MANY: Final = 512
+_MANY: Final = 128
 #: A copy of what so many drawings made, or of copies of copies so deep, waits no longer.
 _HEAVY: Final = 1_024
 _DEEP: Final = 16
@@ -109,7 +109,7 @@ class Surface:
         """Draw what waits and can be seen."""
         if not self._waiting:
             return
-        waiting, self._waiting, self._many = self._waiting, [], _MANY
+        waiting, self._waiting = self._waiting, []
         seen = unfolded(waiting)
         self._keep_loans([drawing.place for drawing in seen])
         words = self._words
