@@ -155,6 +155,17 @@ def test_an_image_is_decoded_once_for_all_who_have_a_copy(decoded: list[bytes]) 
     assert len(decoded) == 1
 
 
+def test_an_image_beneath_an_opaque_layer_is_not_decoded(decoded: list[bytes]) -> None:
+    painter = Painter(64, 64)
+    painter.image(0, (0, 0), encoded(plain(8, 8, GREEN)))
+    painter.fill(1, (0, 0, 64, 64), RED)
+    assert painter.pixel(1, 1) == RED[:3]
+    assert decoded == []
+    painter.say("shade", 1, 0)
+    assert painter.pixel(1, 1) == GREEN[:3]
+    assert len(decoded) == 1
+
+
 def test_a_copy_keeps_what_its_source_showed(decoded: list[bytes]) -> None:
     painter = Painter(64, 64)
     painter.fill(0, (0, 0, 64, 64), RED)
