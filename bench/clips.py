@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import shutil
 import tempfile
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final
 
@@ -16,10 +17,7 @@ from kasm_recd.encoder import Picture
 if TYPE_CHECKING:
     from argparse import Namespace
 
-PICTURES: Final = {
-    "1280x720/25": Picture(1280, 720, 25, BITRATE),
-    "720x480/2": Picture(720, 480, 2, BITRATE),
-}
+SIZES: Final = ("1280x720/25", "720x480/2")
 IDLE: Final = "ssh-idle.guac"
 LONG_IDLE: Final = (300, 600, 3600)  # seconds
 HEAD: Final = (
@@ -33,6 +31,28 @@ def names() -> list[str]:
     return [*(name for name in bundled() if name != IDLE), *(f"{IDLE}:{s}" for s in LONG_IDLE)]
 
 
+def size(text: str) -> str:
+    """``WxH/N`` as it is; a ValueError where it is none."""
+    _picture(text)
+    return text
+
+
+def _picture(shown: str) -> Picture:
+    sides, framerate = shown.split("/")
+    width, height = sides.split("x")
+    return Picture(int(width), int(height), int(framerate), BITRATE)
+
+
+def recordings(also: list[Path], only: list[str]) -> dict[str, str | Path]:
+    """What is compared: the bundled recordings by name, others by path; of these ``only`` some.
+
+    Raises KeyError where there is no such name.
+    """
+    known: dict[str, str | Path] = {name: name for name in names()}
+    known |= {path.name: path for path in also}
+    return {name: known[name] for name in only or known}
+
+
 def run(options: Namespace) -> dict[str, Any]:
     """Prints one table and gives its rows by ``recording WxH/framerate``."""
     versus = shutil.which("guacenc") is not None
@@ -40,33 +60,42 @@ def run(options: Namespace) -> dict[str, Any]:
         print("clips: guacenc is not on PATH, so there is nothing to compare with")
     print(HEAD)
     rows: dict[str, Any] = {}
-    for name in [name for name in names() if not options.only or name in options.only]:
-        for size in options.size or PICTURES:
+    for name, recording in recordings(options.also, options.only).items():
+        for shown in options.size or SIZES:
             with tempfile.TemporaryDirectory(prefix="kasm-recd-bench-") as folder:
-                rows[f"{name} {size}"] = _compare(name, size, Path(folder), versus=versus)
+                made = _made(recording, Path(folder))
+                row = _compare(made, shown, Path(folder), versus=versus)
+            rows[f"{name} {shown}"] = row
     return rows
 
 
-def _compare(name: str, size: str, folder: Path, *, versus: bool) -> dict[str, Any]:
-    known, _, wanted_s = name.partition(":")
-    recording = unpacked(known, folder)
-    if wanted_s:
-        length = Length(seconds=float(wanted_s))
-        recording = repeated(recording, folder / "long.guac", length)
+def _made(recording: str | Path, folder: Path) -> Path:
+    """The recording itself, by a bundled one's name made as long as the name says."""
+    if isinstance(recording, Path):
+        return unpacked(recording, folder)
+    known, _, wanted_s = recording.partition(":")
+    whole = unpacked(known, folder)
+    if not wanted_s:
+        return whole
+    return repeated(whole, folder / recording, Length(seconds=float(wanted_s)))
+
+
+def _compare(recording: Path, shown: str, folder: Path, *, versus: bool) -> dict[str, Any]:
+    name, picture = recording.name, _picture(shown)
+    like = partial(likeness.of_clip, recording=name.partition(":")[0])
     lasts_s = seconds_of(recording)
     body, contents = taken_in(recording, folder / "taken")
-    clip, cost = weigh(ours, body, folder / "ours", contents, PICTURES[size])
-    unpointed = ours(body, folder / "unpointed", contents, PICTURES[size], pointer=False)
-    rows = {"ours": _row(cost, lasts_s, clip, likeness.of_clip(unpointed, known))}
-    _print(name, size, "ours", rows["ours"])
+    clip, cost = weigh(ours, body, folder / "ours", contents, picture)
+    unpointed = ours(body, folder / "unpointed", contents, picture, pointer=False)
+    rows = {"ours": _row(cost, lasts_s, clip, like(unpointed))}
+    _print(name, shown, "ours", rows["ours"])
     if versus:
         input_ = mended(body, folder)
-        (video, clip), cost = weigh(theirs, input_, PICTURES[size])
-        row = _row(cost, lasts_s, clip, likeness.of_clip(clip, known))
-        rows["guacenc"] = row | {"m4v_bytes": video.stat().st_size}
-        _print(name, size, "guacenc", rows["guacenc"])
-        less = row["cpu_s"] / rows["ours"]["cpu_s"]
-        smaller = row["bytes"] / rows["ours"]["bytes"]
+        (video, clip), cost = weigh(theirs, input_, picture)
+        rows["guacenc"] = _row(cost, lasts_s, clip, like(clip))
+        rows["guacenc"]["m4v_bytes"] = video.stat().st_size
+        _print(name, shown, "guacenc", rows["guacenc"])
+        less, smaller = (rows["guacenc"][key] / rows["ours"][key] for key in ("cpu_s", "bytes"))
         print(f"{'':<36}ours: {less:.1f} times less CPU, {smaller:.1f} times fewer bytes")
     return rows
 

@@ -11,7 +11,7 @@ import av
 from PIL import Image
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Iterator, Sequence
 
 REFERENCE: Final = Path("tests/data/ref")
 
@@ -39,8 +39,8 @@ def of_clip(clip: Path, recording: str) -> Ssim | None:
 def _of_shot(clip: Path, shot: dict[str, Any]) -> Ssim:
     frames = list(_around(clip, shot["pos_ms"] / 1000))
     with Image.open(REFERENCE / shot["file"]) as picture:
-        reference = _letterboxed(picture, frames[0].size)
-    return max(_ssim(frame, reference) for frame in frames)
+        reference = letterboxed(picture, frames[0].size)
+    return max(ssims([(frame, reference) for frame in frames]))
 
 
 def _around(clip: Path, at_s: float) -> Iterator[Image.Image]:
@@ -63,7 +63,7 @@ def _around(clip: Path, at_s: float) -> Iterator[Image.Image]:
                 yield Image.fromarray(frame.to_ndarray(format="rgb24"))
 
 
-def _letterboxed(picture: Image.Image, size: tuple[int, int]) -> Image.Image:
+def letterboxed(picture: Image.Image, size: tuple[int, int]) -> Image.Image:
     """In the middle of a black frame of ``size``, as large as it fits."""
     scale = min(size[0] / picture.width, size[1] / picture.height)
     shown = picture.convert("RGB")
@@ -75,23 +75,30 @@ def _letterboxed(picture: Image.Image, size: tuple[int, int]) -> Image.Image:
     return frame
 
 
-def _ssim(ours: Image.Image, theirs: Image.Image) -> Ssim:
-    """Both pictures become BT.709 yuv420p first: ffmpeg gets one above the other."""
+def ssims(pairs: Sequence[tuple[Image.Image, Image.Image]]) -> list[Ssim]:
+    """Of each pair of RGB pictures, all of one size.
+
+    They become BT.709 yuv420p first: ffmpeg gets the two of a pair one above the other.
+    """
+    width, height = pairs[0][0].size
     halves = "".join(
-        f"[{name}]crop={ours.width}:{ours.height}:0:{top},"
+        f"[{name}]crop={width}:{height}:0:{top},"
         f"scale=out_color_matrix=bt709:out_range=tv,format=yuv420p[{name}_yuv];"
-        for name, top in (("ours", 0), ("theirs", ours.height))
+        for name, top in (("ours", 0), ("theirs", height))
     )
     done = subprocess.run(
         [
             *("ffmpeg", "-v", "error", "-f", "rawvideo", "-pix_fmt", "rgb24"),
-            *("-video_size", f"{ours.width}x{2 * ours.height}", "-i", "-"),
+            *("-video_size", f"{width}x{2 * height}", "-i", "-"),
             *("-lavfi", f"split[ours][theirs];{halves}[ours_yuv][theirs_yuv]ssim=stats_file=-"),
             *("-f", "null", "-"),
         ],
-        input=ours.tobytes() + theirs.tobytes(),
+        input=b"".join(picture.tobytes() for pair in pairs for picture in pair),
         capture_output=True,
         check=True,
     )
-    told = dict(part.split(":") for part in done.stdout.decode().split() if ":" in part)
-    return Ssim(float(told["Y"]), float(told["All"]))
+    told = [
+        dict(part.split(":") for part in line.split() if ":" in part)
+        for line in done.stdout.decode().splitlines()
+    ]
+    return [Ssim(float(figures["Y"]), float(figures["All"])) for figures in told]
