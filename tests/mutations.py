@@ -9,6 +9,7 @@ goes on where ``--state`` says that the last one stopped, and any finding can be
 from __future__ import annotations
 
 import argparse
+import json
 import lzma
 import os
 import random
@@ -20,6 +21,7 @@ import time
 import traceback
 from collections import Counter
 from contextlib import redirect_stderr, redirect_stdout
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, Final
 
@@ -136,24 +138,51 @@ def encode(data: bytes, folder: Path) -> int:
     return render.main([*argv, "--end-timestamp", str(contents.last_sync)])
 
 
-def outcome(data: bytes) -> int:
+@dataclass(frozen=True, slots=True)
+class Ended:
+    """What became of a mutant (of ``NAMES``), whether drawing of it was lost, what it took."""
+
+    outcome: int
+    damaged: bool = False
+    wall_s: float = 0.0
+    cpu_s: float = 0.0
+    memory: int = 0
+    """Bytes at the peak, of the process that encoded."""
+    file_size: int = 0
+    """Bytes of the largest file that it left."""
+
+
+def outcome(data: bytes) -> Ended:
     """What becomes of ``data`` in a process of its own, within bounds."""
-    with tempfile.TemporaryDirectory(prefix="kasm-recd-mutant-") as folder:
+    with tempfile.TemporaryDirectory(prefix="kasm-recd-mutant-") as name:
+        folder, began = Path(name), time.monotonic()
         child = os.fork()
         if child == 0:
-            os._exit(_bounded(data, Path(folder)))
-        deadline = time.monotonic() + WALL_S
+            os._exit(_bounded(data, folder))
         while True:
-            ended, status = os.waitpid(child, os.WNOHANG)
+            ended, status, used = os.wait4(child, os.WNOHANG)
             if ended:
                 break
-            if time.monotonic() > deadline:
+            if time.monotonic() > began + WALL_S:
                 os.kill(child, signal.SIGKILL)
-                os.waitpid(child, 0)
-                return BROKEN
+                _, status, used = os.wait4(child, 0)
+                break
             time.sleep(0.002)
         code = os.waitstatus_to_exitcode(status)
-        return code if code in NAMES else BROKEN
+        return Ended(
+            outcome=code if code in NAMES else BROKEN,
+            damaged=_damaged(folder / "said"),
+            wall_s=time.monotonic() - began,
+            cpu_s=used.ru_utime + used.ru_stime,
+            memory=used.ru_maxrss * 1024,
+            file_size=max((path.stat().st_size for path in folder.iterdir()), default=0),
+        )
+
+
+def _damaged(said: Path) -> bool:
+    """Whether the worker named drawing that it could not do."""
+    lines = said.read_text(errors="replace").splitlines() if said.exists() else []
+    return any(json.loads(line)["damage"] for line in lines if line.startswith("{"))
 
 
 def _bounded(data: bytes, folder: Path) -> int:
@@ -168,6 +197,31 @@ def _bounded(data: bytes, folder: Path) -> int:
             return BROKEN
 
 
+@dataclass(slots=True)
+class Tally:
+    """All that mutants ended in, and the most that one of them took."""
+
+    outcomes: Counter[str] = field(default_factory=Counter)
+    wall_s: float = 0.0
+    cpu_s: float = 0.0
+    memory: int = 0
+    file_size: int = 0
+
+    def add(self, ended: Ended) -> None:
+        self.outcomes[NAMES[ended.outcome] + " with damage" * ended.damaged] += 1
+        self.wall_s = max(self.wall_s, ended.wall_s)
+        self.cpu_s = max(self.cpu_s, ended.cpu_s)
+        self.memory = max(self.memory, ended.memory)
+        self.file_size = max(self.file_size, ended.file_size)
+
+    def __str__(self) -> str:
+        ended = ", ".join(f"{count} {name}" for name, count in sorted(self.outcomes.items()))
+        return (
+            f"{ended}; at most {self.wall_s:.1f} s, {self.cpu_s:.1f} CPU s,"
+            f" {self.memory / 1e6:.0f} MB of memory, {self.file_size / 1e6:.1f} MB in a file"
+        )
+
+
 def main() -> int:
     """Runs mutants; 1 where one of them broke something."""
     parser = argparse.ArgumentParser(prog="python -m tests.mutations", description=__doc__)
@@ -180,21 +234,21 @@ def main() -> int:
     first = given.first
     if given.state and given.state.exists():
         first = int(given.state.read_text())
-    whole, deadline = sources(), time.monotonic() + given.seconds
-    found: Counter[str] = Counter()
+    whole, deadline, tally, broken = sources(), time.monotonic() + given.seconds, Tally(), 0
     for number in range(first, given.first + given.count):
         if time.monotonic() > deadline:
             break
         data = mutant(number, whole)
         ended = outcome(data)
-        found[NAMES[ended]] += 1
-        if ended == BROKEN:
+        tally.add(ended)
+        if ended.outcome == BROKEN:
+            broken += 1
             given.keep.mkdir(exist_ok=True)
             (given.keep / f"{number}.guac").write_bytes(data)
         if given.state:
             given.state.write_text(str(number + 1))
-    print(", ".join(f"{count} {name}" for name, count in sorted(found.items())))
-    return 1 if found[NAMES[BROKEN]] else 0
+    print(tally)
+    return 1 if broken else 0
 
 
 if __name__ == "__main__":

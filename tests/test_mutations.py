@@ -21,7 +21,7 @@ def dies(data, folder): import os; os.kill(os.getpid(), 11)
 def good(data, folder): return mutations.CLIP
 for each in (fails, leaves, dies, good):
     mutations.encode = each
-    print(mutations.outcome(b""))
+    print(mutations.outcome(b"").outcome)
 """
 
 
