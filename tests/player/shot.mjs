@@ -7,20 +7,14 @@
 // or {"error": TEXT}. "cursor" is the digest of the pointer's own picture, which flatten() leaves out.
 // Pictures are also written to the folder, as POSITION.png, where one is named; with "screen",
 // what the page shows at the last one also as screen.png: distorted layers are only distorted there.
-import { chromium } from 'playwright-core';
 import { createReadStream, readFileSync, writeFileSync } from 'node:fs';
-import http from 'node:http';
 import path from 'node:path';
+import { answerAll, jobs } from './browser.mjs';
 
-// Some malformed recordings stop the player without a word.
-const LIMIT_MS = 80_000;
-
-const [executablePath, profile] = process.argv.slice(2);
-const jobs = JSON.parse(readFileSync(0, 'utf8'));
 const library = readFileSync(path.join(import.meta.dirname ?? path.dirname(new URL(import.meta.url).pathname),
   'node_modules/guacamole-common-js/dist/esm/guacamole-common.js'));
 
-const server = http.createServer((request, response) => {
+function serve(request, response) {
   const recording = /^\/recording\/(\d+)$/.exec(request.url);
   if (recording) {
     createReadStream(jobs[recording[1]].recording).pipe(response);
@@ -28,22 +22,10 @@ const server = http.createServer((request, response) => {
     response.setHeader('content-type', 'text/javascript');
     response.end(library);
   } else {
-    response.setHeader('content-type', 'text/html');
-    response.end('<!doctype html><title>player</title>');
+    return false;
   }
-});
-await new Promise((listening) => server.listen(0, '127.0.0.1', listening));
-const base = `http://127.0.0.1:${server.address().port}`;
-
-const context = await chromium.launchPersistentContext(profile, {
-  executablePath,
-  headless: true,
-  timeout: 30_000,
-  viewport: { width: 800, height: 600 },
-  // What a browser would fetch by itself is refused on a closed network, and tried again at once.
-  args: ['--no-sandbox', '--disable-gpu', '--disable-quic', '--no-first-run', '--disable-sync',
-    '--disable-background-networking', '--disable-component-update', '--disable-dev-shm-usage'],
-});
+  return true;
+}
 
 // Runs in the page: everything that the player needs, and everything that is asked of it.
 async function watch({ url, positions, wanted, screen }) {
@@ -87,35 +69,21 @@ async function watch({ url, positions, wanted, screen }) {
   return { duration: recording.getDuration(), shots };
 }
 
-for (const [number, job] of jobs.entries()) {
-  const page = await context.newPage();
-  let timer;
-  const late = new Promise((_, reject) => {
-    timer = setTimeout(() => reject(new Error(`no answer in ${LIMIT_MS / 1000} s`)), LIMIT_MS);
-  });
-  try {
-    await page.goto(base);
-    const asked = { url: `${base}/recording/${number}`, positions: job.positions, wanted: Boolean(job.pictures), screen: job.screen };
-    const result = await Promise.race([page.evaluate(watch, asked), late]);
-    for (const [at, shot] of result.shots.entries()) {
-      if (shot.png) {
-        const file = path.join(job.pictures, `${job.positions[at]}.png`);
-        writeFileSync(file, Buffer.from(shot.png.split(',')[1], 'base64'));
-      }
-      delete shot.png;
+async function answer({ job, number, base, page, inTime }) {
+  const asked = { url: `${base}/recording/${number}`, positions: job.positions, wanted: Boolean(job.pictures), screen: job.screen };
+  const result = await inTime(page.evaluate(watch, asked));
+  for (const [at, shot] of result.shots.entries()) {
+    if (shot.png) {
+      const file = path.join(job.pictures, `${job.positions[at]}.png`);
+      writeFileSync(file, Buffer.from(shot.png.split(',')[1], 'base64'));
     }
-    if (job.screen) {
-      const { width, height } = result.shots.at(-1);
-      await page.screenshot({ path: path.join(job.pictures, 'screen.png'), clip: { x: 0, y: 0, width, height } });
-    }
-    console.log(JSON.stringify(result));
-  } catch (error) {
-    console.log(JSON.stringify({ error: String(error) }));
-  } finally {
-    clearTimeout(timer);
-    page.close().catch(() => {});
+    delete shot.png;
   }
+  if (job.screen) {
+    const { width, height } = result.shots.at(-1);
+    await page.screenshot({ path: path.join(job.pictures, 'screen.png'), clip: { x: 0, y: 0, width, height } });
+  }
+  return result;
 }
-await context.close();
-server.close();
-process.exit(0);
+
+await answerAll({ serve, answer });

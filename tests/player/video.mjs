@@ -5,15 +5,9 @@
 // The jobs are [{"clip": PATH, "positions": [SECONDS, ...], "pictures": FOLDER}, ...]. One JSON line
 // is printed for each: {"duration": SECONDS, "width", "height"}, or {"error": TEXT}. What is seen at
 // the n-th position is written to the folder as n.png.
-import { chromium } from 'playwright-core';
-import { createReadStream, readFileSync, statSync, writeFileSync } from 'node:fs';
-import http from 'node:http';
+import { createReadStream, statSync, writeFileSync } from 'node:fs';
 import path from 'node:path';
-
-const LIMIT_MS = 80_000;
-
-const [executablePath, profile] = process.argv.slice(2);
-const jobs = JSON.parse(readFileSync(0, 'utf8'));
+import { answerAll, jobs } from './browser.mjs';
 
 function sendClip(request, response, clip) {
   const { size } = statSync(clip);
@@ -26,28 +20,11 @@ function sendClip(request, response, clip) {
   createReadStream(clip, { start, end }).on('error', () => response.destroy()).pipe(response);
 }
 
-const server = http.createServer((request, response) => {
+function serve(request, response) {
   const clip = /^\/clip\/(\d+)$/.exec(request.url);
-  if (clip) {
-    sendClip(request, response, jobs[clip[1]].clip);
-  } else {
-    response.setHeader('content-type', 'text/html');
-    response.end('<!doctype html><title>clip</title>');
-  }
-});
-await new Promise((listening) => server.listen(0, '127.0.0.1', listening));
-const base = `http://127.0.0.1:${server.address().port}`;
-
-const context = await chromium.launchPersistentContext(profile, {
-  executablePath,
-  headless: true,
-  timeout: 30_000,
-  viewport: { width: 800, height: 600 },
-  // What a browser would fetch by itself is refused on a closed network, and tried again at once.
-  args: ['--no-sandbox', '--disable-gpu', '--disable-quic', '--no-first-run', '--disable-sync',
-    '--disable-background-networking', '--disable-component-update', '--disable-dev-shm-usage',
-    '--force-color-profile=srgb'],
-});
+  if (clip) sendClip(request, response, jobs[clip[1]].clip);
+  return Boolean(clip);
+}
 
 // Runs in the page.
 async function watch({ url, positions }) {
@@ -78,27 +55,13 @@ async function watch({ url, positions }) {
   return { duration: video.duration, width: video.videoWidth, height: video.videoHeight, pictures };
 }
 
-for (const [number, job] of jobs.entries()) {
-  const page = await context.newPage();
-  let timer;
-  const late = new Promise((_, reject) => {
-    timer = setTimeout(() => reject(new Error(`no answer in ${LIMIT_MS / 1000} s`)), LIMIT_MS);
-  });
-  try {
-    await page.goto(base);
-    const asked = { url: `${base}/clip/${number}`, positions: job.positions };
-    const { pictures, ...result } = await Promise.race([page.evaluate(watch, asked), late]);
-    for (const [at, picture] of pictures.entries()) {
-      writeFileSync(path.join(job.pictures, `${at}.png`), Buffer.from(picture.split(',')[1], 'base64'));
-    }
-    console.log(JSON.stringify(result));
-  } catch (error) {
-    console.log(JSON.stringify({ error: String(error) }));
-  } finally {
-    clearTimeout(timer);
-    page.close().catch(() => {});
+async function answer({ job, number, base, page, inTime }) {
+  const asked = { url: `${base}/clip/${number}`, positions: job.positions };
+  const { pictures, ...result } = await inTime(page.evaluate(watch, asked));
+  for (const [at, picture] of pictures.entries()) {
+    writeFileSync(path.join(job.pictures, `${at}.png`), Buffer.from(picture.split(',')[1], 'base64'));
   }
+  return result;
 }
-await context.close();
-server.close();
-process.exit(0);
+
+await answerAll({ serve, answer, args: ['--force-color-profile=srgb'] });
