@@ -121,6 +121,12 @@ class DaemonProcess:
         status, answer = self.ask("POST", "/v1/admission", body)
         return status, answer
 
+    def allowed_name(self, kasm_id: str) -> str:
+        """Asks as :meth:`admit` for a session that has to be allowed: the name of its recording."""
+        status, answer = self.admit(kasm_id)
+        assert status == 200, answer
+        return str(answer["recording_name"])
+
     def status(self) -> dict[str, Any]:
         """What ``kasm-recd status`` shows."""
         found: dict[str, Any] = self.ask("GET", "/v1/status")[1]

@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING
 import pytest
 
 from kasm_recd.disk.access import ACL, GROUP, GROUP_OBJ, MASK, USER, Ids, obstacle
+from tests.small_disks import mounted
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -145,17 +146,12 @@ def test_the_sentence_names_who_where_and_the_mode(open_path: Path) -> None:
 def test_a_file_system_that_takes_no_file_is_said_to(
     tmp_path: Path, options: str, told: str
 ) -> None:
-    mount = ["mount", "-t", "tmpfs", "-o", f"size=1m,{options}", "tmpfs", str(tmp_path)]
-    if subprocess.run(mount, check=False, capture_output=True, timeout=30).returncode:
-        pytest.skip("NOTHING OF MOUNTS WAS TESTED: no right to mount a tmpfs")
-    try:
+    with mounted(tmp_path, f"size=1m,{options}", of="MOUNTS"):
         if "inodes" in options:
             (tmp_path / "last").touch()
         found = obstacle(tmp_path, Ids(0, frozenset({0})))
         with pytest.raises(OSError, match=r"Read-only|No space"):
             (tmp_path / "new").touch()
-    finally:
-        subprocess.run(["umount", "--lazy", str(tmp_path)], check=True, timeout=30)
     assert found is not None
     assert told in found
 

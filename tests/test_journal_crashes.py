@@ -15,6 +15,7 @@ import pytest
 
 from kasm_recd.errors import DiskFull
 from kasm_recd.journal import Journal, read_only
+from tests.small_disks import mounted
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
@@ -60,8 +61,8 @@ def ext4(tmp_path: Path) -> Iterator[Path]:
     with image.open("wb") as file:
         file.truncate(64_000_000)
     subprocess.run(["mkfs.ext4", "-q", "-F", image], check=True)
-    mounted = subprocess.run(["mount", "-o", "loop", image, folder], check=False)
-    if mounted.returncode != 0:
+    mount = ["mount", "-o", "loop", str(image), str(folder)]
+    if subprocess.run(mount, check=False).returncode:
         pytest.skip("a power cut needs a loop device")
     yield folder
     subprocess.run(["umount", folder], check=True)
@@ -70,17 +71,8 @@ def ext4(tmp_path: Path) -> Iterator[Path]:
 @pytest.fixture
 def tiny_disk(tmp_path: Path) -> Iterator[Path]:
     """A file system of one megabyte."""
-    folder = tmp_path / "tiny"
-    folder.mkdir()
-    if os.geteuid() != 0:
-        pytest.skip("a full disk needs root, to mount one")
-    mounted = subprocess.run(
-        ["mount", "-t", "tmpfs", "-o", "size=1m", "tmpfs", folder], check=False
-    )
-    if mounted.returncode != 0:
-        pytest.skip("a full disk needs the right to mount one")
-    yield folder
-    subprocess.run(["umount", folder], check=True)
+    with mounted(tmp_path / "tiny", "size=1m", of="A JOURNAL ON A FULL DISK") as folder:
+        yield folder
 
 
 @pytest.mark.slow

@@ -279,21 +279,25 @@ async def test_no_room_for_the_small_files_leaves_the_segment_as_it_was(
     assert chain.now(segment).state is S.ENCODED
 
 
+def relief_of(chain: Chain, *, min_free: int, segment_size: int) -> Relief:
+    return Relief(
+        journal=chain.journal,
+        spool=chain.spool,
+        recordings=chain.spool,
+        min_free=min_free,
+        segment_size=segment_size,
+        slots=1,
+        raw_allowed=True,
+        uploads=lambda: 0,
+        store_answers=lambda: True,
+    )
+
+
 class Pressed:
     """Relief over a chain, at a level of the test's choice."""
 
     def __init__(self, chain: Chain) -> None:
-        self.relief = Relief(
-            journal=chain.journal,
-            spool=chain.spool,
-            recordings=chain.spool,
-            min_free=0,
-            segment_size=1_000_000,
-            slots=1,
-            raw_allowed=True,
-            uploads=lambda: 0,
-            store_answers=lambda: True,
-        )
+        self.relief = relief_of(chain, min_free=0, segment_size=1_000_000)
 
     def at(self, level: Level) -> Relief:
         self.relief._levels[self.relief._folders[0]] = level
@@ -320,17 +324,7 @@ async def test_in_dire_need_the_oldest_debt_is_waived_whose_segment_can_go(
 async def test_every_switch_is_an_event(
     chain: Chain, events: list[Any], monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    relief = Relief(
-        journal=chain.journal,
-        spool=chain.spool,
-        recordings=chain.spool,
-        min_free=500,
-        segment_size=100,
-        slots=1,
-        raw_allowed=True,
-        uploads=lambda: 0,
-        store_answers=lambda: True,
-    )
+    relief = relief_of(chain, min_free=500, segment_size=100)
     real = os.statvfs(chain.spool)
     for available in (1000, 550, 551, 400, 100, 1000, 1000):
         room = _Room(real, available)

@@ -18,6 +18,7 @@ from kasm_recd import journal
 from kasm_recd.client import admit
 from kasm_recd.recorder import JOURNAL_NAME
 from tests.fixtures_daemon import DaemonProcess, wait_until
+from tests.small_disks import mounted
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
@@ -35,16 +36,9 @@ BEFORE, AFTER, MOST_OPEN = 300, 300, 1000  # requests
 @pytest.fixture
 def small_disk(tmp_path: Path) -> Iterator[Path]:
     """A file system with room for 50 sessions, and not for one more."""
-    folder = tmp_path / "small"
-    folder.mkdir()
     size = f"size={4 * MB + ROOM_FOR * MB + MB // 2}"
-    mount = ["mount", "-t", "tmpfs", "-o", size, "tmpfs", str(folder)]
-    if subprocess.run(mount, check=False, capture_output=True, timeout=30).returncode:
-        pytest.skip("NOTHING OF ADMISSION ON A SMALL DISK WAS TESTED: no right to mount a tmpfs")
-    try:
+    with mounted(tmp_path / "small", size, of="ADMISSION ON A SMALL DISK") as folder:
         yield folder
-    finally:
-        subprocess.run(["umount", "--lazy", str(folder)], check=True, timeout=30)
 
 
 def test_two_hundred_brokers_at_once_get_the_room_that_there_is_and_no_more(
@@ -196,7 +190,7 @@ def test_a_session_is_followed_from_its_promise_to_its_clips(
         return str(daemon.ask("GET", "/v1/sessions/k-1")[1].get("state"))
 
     assert state() == "None"
-    name = daemon.admit("k-1")[1]["recording_name"]
+    name = daemon.allowed_name("k-1")
     assert state() == "pending"
     writer = guacd_writer(recordings("vnc-idle.guac"), daemon.recordings / name, "--hold")
     wait_until(lambda: state() == "recording", "the recording appears")

@@ -2,9 +2,7 @@
 
 from __future__ import annotations
 
-import os
 import signal
-import subprocess
 from typing import TYPE_CHECKING
 
 import pytest
@@ -12,6 +10,7 @@ import pytest
 from kasm_recd import disk
 from tests.fixtures_daemon import DaemonProcess, wait_until
 from tests.rolling import MB, make_recording, stored
+from tests.small_disks import mounted
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
@@ -35,15 +34,8 @@ SETTINGS = {
 @pytest.fixture
 def shared_disk(tmp_path: Path) -> Iterator[Path]:
     """A file system of 32 MiB, for the recordings and the spool."""
-    if os.geteuid() != 0:
-        pytest.skip("needs root: a small file system is mounted")
-    folder = tmp_path / "shared"
-    folder.mkdir()
-    mount = ["mount", "-t", "tmpfs", "-o", "size=32m", "tmpfs", str(folder)]
-    if subprocess.run(mount, check=False, capture_output=True).returncode:
-        pytest.skip("needs the right to mount a tmpfs")
-    yield folder
-    subprocess.run(["umount", "--lazy", str(folder)], check=True)
+    with mounted(tmp_path / "shared", "size=32m", of="A DISK FULL OF RECORDINGS") as folder:
+        yield folder
 
 
 @pytest.fixture
@@ -102,7 +94,7 @@ def test_the_ballast_is_given_up_the_disk_handed_back_and_the_ballast_made_again
     daemon.start()
     path = daemon.spool / "ballast"
     assert disk.status_of(path).allocated >= BALLAST
-    writer = filler(daemon.recordings / daemon.admit("k-1")[1]["recording_name"])
+    writer = filler(daemon.recordings / daemon.allowed_name("k-1"))
     fill_while_nothing_is_cut(daemon, writer)
     assert daemon.process is not None
     daemon.process.send_signal(signal.SIGCONT)
@@ -127,7 +119,7 @@ def test_a_daemon_that_starts_on_a_full_disk_gives_the_ballast_up_before_it_writ
     daemon: DaemonProcess, filler: Callable[..., GuacdWriter], tmp_path: Path
 ) -> None:
     daemon.start()
-    writer = filler(daemon.recordings / daemon.admit("k-1")[1]["recording_name"])
+    writer = filler(daemon.recordings / daemon.allowed_name("k-1"))
     fill_while_nothing_is_cut(daemon, writer)
     daemon.kill()
     for name in ("journal.sqlite3-shm", "journal.sqlite3-wal"):
@@ -149,7 +141,7 @@ def test_a_journal_without_room_gives_the_ballast_up_before_the_next_start(
     daemon.program = (str(tmp_path / "journal_first.py"),)
     (tmp_path / "journal_first.py").write_text(JOURNAL_FIRST)
     daemon.start()
-    writer = filler(daemon.recordings / daemon.admit("k-1")[1]["recording_name"])
+    writer = filler(daemon.recordings / daemon.allowed_name("k-1"))
     fill_while_nothing_is_cut(daemon, writer)
     assert daemon.process is not None
     daemon.process.send_signal(signal.SIGCONT)

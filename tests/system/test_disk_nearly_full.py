@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import os
-import subprocess
 from typing import TYPE_CHECKING, Any
 
 import pytest
@@ -12,6 +10,7 @@ from kasm_recd.probe import probe
 from kasm_recd.states import SegmentState
 from tests.fixtures_daemon import wait_until
 from tests.rolling import MB, make_recording, stored
+from tests.small_disks import fill, mounted
 from tests.test_owed_clips import BODY, Chain
 
 if TYPE_CHECKING:
@@ -31,26 +30,8 @@ SEGMENT = 2 * MB
 @pytest.fixture
 def small_disk(tmp_path: Path) -> Iterator[Path]:
     """A file system of 40 MiB."""
-    if os.geteuid() != 0:
-        pytest.skip("NOTHING OF A NEARLY FULL DISK WAS TESTED: mounting a tmpfs needs root")
-    folder = tmp_path / "small"
-    folder.mkdir()
-    mount = ["mount", "-t", "tmpfs", "-o", "size=40m", "tmpfs", str(folder)]
-    if subprocess.run(mount, check=False, capture_output=True, timeout=30).returncode:
-        pytest.skip("NOTHING OF A NEARLY FULL DISK WAS TESTED: no right to mount a tmpfs")
-    try:
+    with mounted(tmp_path / "small", "size=40m", of="A NEARLY FULL DISK") as folder:
         yield folder
-    finally:
-        subprocess.run(["umount", "--lazy", str(folder)], check=True, timeout=30)
-
-
-def fill(folder: Path, *, leave: int) -> Path:
-    """Fills the disk up to ``leave`` bytes; the file to delete for room."""
-    filler = folder / "filler"
-    found = os.statvfs(folder)
-    with filler.open("wb") as file:
-        os.posix_fallocate(file.fileno(), 0, found.f_bavail * found.f_frsize - leave)
-    return filler
 
 
 def make(
@@ -76,7 +57,7 @@ async def test_below_the_floor_everything_goes_up_raw_and_the_clips_follow_when_
     tmp_path: Path,
 ) -> None:
     daemon = make(make_daemon, small_disk)
-    name = daemon.admit("k-1")[1]["recording_name"]
+    name = daemon.allowed_name("k-1")
     filler = fill(small_disk, leave=FLOOR - MB)
     switch = wait_until(lambda: daemon.events("disk.pressure"), "it is said")[0]
     assert (switch["pressure"], switch["level"]) == ("short", "warning")
@@ -112,7 +93,7 @@ def test_with_raw_upload_never_clips_alone_make_room(
     tmp_path: Path,
 ) -> None:
     daemon = make(make_daemon, small_disk, raw_upload="never")
-    name = daemon.admit("k-1")[1]["recording_name"]
+    name = daemon.allowed_name("k-1")
     fill(small_disk, leave=FLOOR - MB)
     wait_until(lambda: daemon.events("disk.pressure"), "it is said")
     source = tmp_path / "source.guac"
@@ -174,7 +155,7 @@ def test_a_ballast_that_the_disk_cannot_hold_is_said_once_and_everything_works(
     (said,) = daemon.events("disk.ballast_impossible")
     assert said["level"] == "error"
     assert said["total"] < said["ballast"] + said["floor"]
-    name = daemon.admit("k-1")[1]["recording_name"]
+    name = daemon.allowed_name("k-1")
     source = tmp_path / "source.guac"
     source.write_bytes(make_recording(MB // 10))
     guacd_writer(source, daemon.recordings / name).wait_written()

@@ -131,7 +131,7 @@ def test_a_recording_with_nothing_to_see_is_stored_raw(
     source = tmp_path / "keys-only.guac"
     source.write_bytes(b"4.size,1.0,1.0,1.0;3.key,2.97,1.1,6.123456;4.sync,6.123456,1.0;")
     daemon = make_daemon().start()
-    name = daemon.admit("k-1")[1]["recording_name"]
+    name = daemon.allowed_name("k-1")
     guacd_writer(source, daemon.recordings / name).wait_written()
     wait_until(lambda: daemon.events("clip.stored"), "it is stored")
     clips = daemon.folder / "clips"
@@ -167,7 +167,7 @@ def test_a_reconnect_belongs_to_the_session_that_owns_the_name(
     recordings: Callable[[str], Path],
 ) -> None:
     daemon = make_daemon().start()
-    name = daemon.admit("k-1")[1]["recording_name"]
+    name = daemon.allowed_name("k-1")
     first = guacd_writer(recordings("reconnect.guac"), daemon.recordings / name, "--hold")
     first.wait_written()
     second = guacd_writer(recordings("reconnect.guac.1"), daemon.recordings / name)

@@ -15,6 +15,7 @@ import pytest
 from kasm_recd import disk
 from tests.fixtures_daemon import wait_until
 from tests.guacamole_client import GuacamoleClient
+from tests.small_disks import mounted
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
@@ -32,14 +33,8 @@ SCROLLING = "while :; do cat /proc/uptime /proc/loadavg; sleep 0.01; done"
 @pytest.fixture
 def small_disk(live_guacd: LiveGuacd) -> Iterator[Path]:
     """Guacd's folder is a file system of 20 MB of its own."""
-    folder = live_guacd.recordings
-    mount = ["mount", "-t", "tmpfs", "-o", "size=20m", "tmpfs", str(folder)]
-    if subprocess.run(mount, check=False, capture_output=True, timeout=30).returncode:
-        pytest.skip("NOTHING OF A FULL DISK UNDER GUACD WAS TESTED: no right to mount a tmpfs")
-    try:
+    with mounted(live_guacd.recordings, "size=20m", of="A FULL DISK UNDER GUACD") as folder:
         yield folder
-    finally:
-        subprocess.run(["umount", "--lazy", str(folder)], check=True, timeout=30)
 
 
 @pytest.fixture
@@ -74,7 +69,7 @@ def client(live_guacd: LiveGuacd, daemon: DaemonProcess) -> Iterator[GuacamoleCl
 
 def begin(daemon: DaemonProcess, guacd: LiveGuacd, client: GuacamoleClient) -> str:
     """A session under way; gives the name of its recording."""
-    name: str = daemon.admit("k-1")[1]["recording_name"]
+    name = daemon.allowed_name("k-1")
     client.connect("ssh", SIZE, guacd.ssh(name))
     wait_until(lambda: client.syncs or client.ended, "the session begins", deadline_s=20)
     return name
@@ -128,7 +123,7 @@ def test_a_recording_that_a_full_disk_stops_is_a_breach_within_five_seconds(
 def test_a_folder_that_guacd_cannot_write_any_more_is_a_breach_in_time(
     daemon: DaemonProcess, live_guacd: LiveGuacd, client: GuacamoleClient, told: Path
 ) -> None:
-    name = daemon.admit("k-1")[1]["recording_name"]
+    name = daemon.allowed_name("k-1")
     allowed = daemon.events("admission.allowed")[0]
     _remount(live_guacd.recordings, "ro")
     client.connect("ssh", SIZE, live_guacd.ssh(name))

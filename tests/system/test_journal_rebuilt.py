@@ -30,7 +30,7 @@ def test_a_broken_journal_costs_no_segment(
     swift.stop()
     sources = {"k-1": recordings("vnc-idle.guac"), "k-2": recordings("reconnect.guac")}
     for kasm_id, source in sources.items():
-        name = daemon.admit(kasm_id)[1]["recording_name"]
+        name = daemon.allowed_name(kasm_id)
         guacd_writer(source, daemon.recordings / name).wait_written()
     wait_until(lambda: len(daemon.events("segment.encoded")) == 2, "both are encoded")
     wait_until(lambda: not list(daemon.recordings.iterdir()), "the recordings are handed back")

@@ -63,7 +63,7 @@ def test_a_live_session_is_rolled_and_never_stalls(
         encoder="native",
     ).start()
     began = time.monotonic()
-    name = daemon.admit("k-1")[1]["recording_name"]
+    name = daemon.allowed_name("k-1")
     client.connect("ssh", SIZE, live_guacd.ssh(name))
     wait_until(lambda: client.syncs or client.ended, "the session begins", deadline_s=15)
     client.type(SCROLLING)

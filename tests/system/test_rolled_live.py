@@ -70,7 +70,7 @@ def test_a_live_recording_is_stored_and_handed_back_while_guacd_writes(
     source: Path,
 ) -> None:
     daemon = rolling_daemon().start()
-    name = daemon.admit("k-1")[1]["recording_name"]
+    name = daemon.allowed_name("k-1")
     writer = guacd_writer(source, daemon.recordings / name, "--on-command")
     writer.write(2 * MB + 200_000)
     wait_until(lambda: len(clips_of(daemon)) == 2, "two segments are stored")
@@ -113,7 +113,7 @@ def test_kill_9_of_the_daemon_between_any_two_steps_of_a_roll_loses_and_doubles_
     """One live session, and a daemon that dies of each in turn."""
     source.write_bytes(make_recording(5 * MB, first_ms=int(time.monotonic() * 1000)))
     daemon = rolling_daemon().start()
-    name = daemon.admit("k-1")[1]["recording_name"]
+    name = daemon.allowed_name("k-1")
     daemon.kill()
     writer = guacd_writer(source, daemon.recordings / name, "--on-command")
     for point in points:
@@ -146,7 +146,7 @@ def test_kill_9_of_a_worker_between_any_two_steps_of_a_roll_loses_and_doubles_no
     daemon = rolling_daemon(encode_attempts=9)
     daemon.faults["KASM_RECD_TEST_WORKER_FAULTS"] = ",".join(WORKER_FAULTS)
     daemon.start()
-    name = daemon.admit("k-1")[1]["recording_name"]
+    name = daemon.allowed_name("k-1")
     writer = guacd_writer(source, daemon.recordings / name, "--on-command")
     writer.write(2 * MB + 200_000)
     wait_until(lambda: len(clips_of(daemon)) == 2, "it is rolled after all")
@@ -169,7 +169,7 @@ def test_a_killed_writer_leaves_a_torn_tail_in_the_last_segment_alone(
     source: Path,
 ) -> None:
     daemon = rolling_daemon().start()
-    name = daemon.admit("k-1")[1]["recording_name"]
+    name = daemon.allowed_name("k-1")
     writer = guacd_writer(source, daemon.recordings / name, "--on-command")
     writer.write(1_500_003)
     wait_until(lambda: len(clips_of(daemon)) == 1, "the first segment is stored")
@@ -186,7 +186,7 @@ def test_sessions_that_run_on_and_end_while_the_daemon_is_down_are_cut_in_steps(
     source: Path,
 ) -> None:
     daemon = rolling_daemon().start()
-    name = daemon.admit("k-1")[1]["recording_name"]
+    name = daemon.allowed_name("k-1")
     writer = guacd_writer(source, daemon.recordings / name, "--on-command")
     writer.write(1_200_000)
     wait_until(lambda: len(clips_of(daemon)) == 1, "the first segment is stored")
@@ -205,7 +205,7 @@ def test_recordings_of_one_session_are_rolled_beside_each_other_whatever_their_n
 ) -> None:
     """A reconnect beside the first; then guacd dies of one, starts again, and one is renamed."""
     daemon = rolling_daemon().start()
-    name = daemon.admit("k-1")[1]["recording_name"]
+    name = daemon.allowed_name("k-1")
     first, reconnect = (
         guacd_writer(source, daemon.recordings / name, "--on-command") for _ in range(2)
     )
@@ -241,7 +241,7 @@ def test_what_comes_before_the_first_sync_does_not_cost_the_rest_its_clips(
     silent = re.sub(rb"4\.sync,[^;]*;", b"", content[: content.index(b";4.sync", 2_300_000) + 1])
     source.write_bytes(silent + content)
     daemon = rolling_daemon().start()
-    name = daemon.admit("k-1")[1]["recording_name"]
+    name = daemon.allowed_name("k-1")
     writer = guacd_writer(source, daemon.recordings / name, "--on-command")
     writer.write("all")
     wait_until(lambda: daemon.events("segment.sealed"), "it is cut without any sync")
@@ -261,7 +261,7 @@ def test_what_was_cut_before_a_file_was_lost_is_stored(
     how: str,
 ) -> None:
     daemon = rolling_daemon().start()
-    name = daemon.admit("k-1")[1]["recording_name"]
+    name = daemon.allowed_name("k-1")
     writer = guacd_writer(source, daemon.recordings / name, "--on-command")
     writer.write(1_200_000)
     wait_until(lambda: len(clips_of(daemon)) == 1, "the first segment is stored")
@@ -302,7 +302,7 @@ def test_a_quiet_session_reaches_storage_before_it_ends(
     source: Path,
 ) -> None:
     daemon = rolling_daemon(segment_max_age="1s").start()
-    name = daemon.admit("k-1")[1]["recording_name"]
+    name = daemon.allowed_name("k-1")
     writer = guacd_writer(source, daemon.recordings / name, "--on-command")
     writer.write(100_000)
     wait_until(lambda: len(clips_of(daemon)) == 1, "it is stored")
@@ -321,7 +321,7 @@ def test_where_no_hole_can_be_made_it_is_rolled_all_the_same_and_said_once(
     daemon = rolling_daemon()
     daemon.faults["KASM_RECD_TEST_NO_HOLES"] = "1"
     daemon.start()
-    name = daemon.admit("k-1")[1]["recording_name"]
+    name = daemon.allowed_name("k-1")
     writer = guacd_writer(source, daemon.recordings / name, "--on-command")
     writer.write(2 * MB + 200_000)
     wait_until(lambda: len(clips_of(daemon)) == 2, "two segments are stored")

@@ -2,13 +2,12 @@
 
 from __future__ import annotations
 
-import os
-import subprocess
 from typing import TYPE_CHECKING
 
 import pytest
 
 from tests.fixtures_daemon import wait_until
+from tests.small_disks import fill, mounted
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
@@ -23,23 +22,8 @@ MIB = 1 << 20
 @pytest.fixture
 def small_disk(tmp_path: Path) -> Iterator[Path]:
     """A file system of 16 MiB."""
-    if os.geteuid() != 0:
-        pytest.skip("needs root: a small file system is mounted")
-    folder = tmp_path / "small"
-    folder.mkdir()
-    mount = ["mount", "-t", "tmpfs", "-o", "size=16m", "tmpfs", str(folder)]
-    if subprocess.run(mount, check=False, capture_output=True).returncode:
-        pytest.skip("needs the right to mount a tmpfs")
-    yield folder
-    subprocess.run(["umount", "--lazy", str(folder)], check=True)
-
-
-def fill(disk: Path, leave: int) -> Path:
-    """Fills the disk up to ``leave`` bytes; the file to delete for room."""
-    ballast = disk / "ballast"
-    found = os.statvfs(disk)
-    ballast.write_bytes(bytes(max(0, found.f_bavail * found.f_frsize - leave)))
-    return ballast
+    with mounted(tmp_path / "small", "size=16m", of="A SPOOL WITHOUT ROOM") as folder:
+        yield folder
 
 
 def test_a_recording_waits_for_room_and_is_stored_whole(
@@ -51,8 +35,8 @@ def test_a_recording_waits_for_room_and_is_stored_whole(
     daemon = make_daemon(spool_dir=small_disk / "spool", raw_upload="always", min_free="4MB")
     daemon.spool = small_disk / "spool"
     daemon.start()
-    name = daemon.admit("k-1")[1]["recording_name"]
-    ballast = fill(small_disk, leave=MIB)
+    name = daemon.allowed_name("k-1")
+    filler = fill(small_disk, leave=MIB)
     source = recordings("v155-vnc.guac")
     guacd_writer(source, daemon.recordings / name).wait_written()
     failed = wait_until(lambda: daemon.events("recording.cut_failed"), "there is no room")[0]
@@ -61,7 +45,7 @@ def test_a_recording_waits_for_room_and_is_stored_whole(
     refused = wait_until(lambda: refusal(daemon), "admission refuses")
     assert refused == "disk_free_low"
 
-    ballast.unlink()
+    filler.unlink()
     wait_until(lambda: daemon.events("clip.stored"), "it goes on by itself")
     wait_until(daemon.idle, "its clip is made, even if it went up raw first")
     clips = daemon.folder / "clips"

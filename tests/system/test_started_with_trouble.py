@@ -55,7 +55,7 @@ def test_a_reload_to_invalid_settings_refuses_new_sessions_and_finishes_old_ones
     daemon = make_daemon()
     daemon.config = config
     daemon.start()
-    name = daemon.admit("k-1")[1]["recording_name"]
+    name = daemon.allowed_name("k-1")
     config.write_text("framerat = 1\n")
     assert daemon.process is not None
     daemon.process.send_signal(signal.SIGHUP)

@@ -26,7 +26,7 @@ def test_sigterm_ends_encodes_and_the_next_start_takes_them_up(
     recordings: Callable[[str], Path],
 ) -> None:
     daemon = make_daemon(session_recording_framerate=25).start()
-    name = daemon.admit("k-1")[1]["recording_name"]
+    name = daemon.allowed_name("k-1")
     guacd_writer(recordings("ssh-work.guac"), daemon.recordings / name).wait_written()
     wait_until(lambda: daemon.status()["queues"]["encode"]["busy"], "it is being encoded")
     children = wait_until(daemon.workers, "a worker runs")
@@ -47,7 +47,7 @@ def test_sigterm_does_not_wait_for_a_store_that_hangs(
     settings = swift_settings(swift, swift_bucket) | {"upload_read_timeout": "10m"}
     daemon = make_daemon(**settings).start()
     swift.pause()
-    name = daemon.admit("k-1")[1]["recording_name"]
+    name = daemon.allowed_name("k-1")
     guacd_writer(recordings("vnc-idle.guac"), daemon.recordings / name).wait_written()
     wait_until(lambda: is_talking_to(daemon, swift), "the store has its request")
     assert daemon.stop() == 0
@@ -63,7 +63,7 @@ def test_drain_refuses_new_sessions_and_ends_when_all_is_stored(
     recordings: Callable[[str], Path],
 ) -> None:
     daemon = make_daemon().start()
-    name = daemon.admit("k-1")[1]["recording_name"]
+    name = daemon.allowed_name("k-1")
     writer = guacd_writer(recordings("vnc-idle.guac"), daemon.recordings / name, "--hold")
     writer.wait_written()
     wait_until(lambda: daemon.events("recording.appeared"), "the recording is seen")

@@ -20,7 +20,7 @@ if TYPE_CHECKING:
 def play(
     daemon: DaemonProcess, guacd_writer: Callable[..., GuacdWriter], source: Path, kasm_id: str
 ) -> None:
-    name = daemon.admit(kasm_id)[1]["recording_name"]
+    name = daemon.allowed_name(kasm_id)
     guacd_writer(source, daemon.recordings / name).wait_written()
 
 
