@@ -21,6 +21,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
     from pathlib import Path
 
+    from tests.fixtures_guacd import GuacdWriter
     from tests.swift_server import SwiftServer
 
 START_S = 30.0
@@ -180,6 +181,17 @@ class DaemonProcess:
             left = (found["recordings_open"], found["bytes_at_risk"], at_work)
             return left == (0, 0, 0) and not found["pressure"]["clips_owed"]
         return False
+
+
+def play(
+    daemon: DaemonProcess,
+    guacd_writer: Callable[..., GuacdWriter],
+    source: Path,
+    kasm_id: str = "k-1",
+) -> None:
+    """A session from its first question to its end; ``source`` is what guacd writes of it."""
+    path = daemon.recordings / daemon.allowed_name(kasm_id)
+    guacd_writer(source, path).wait_written()
 
 
 def swift_settings(swift: SwiftServer, bucket: str) -> dict[str, object]:

@@ -32,10 +32,23 @@ def mounted(folder: Path, options: str, *, of: str) -> Iterator[Path]:
         subprocess.run(["umount", "--lazy", str(folder)], check=True, timeout=30)
 
 
-def fill(folder: Path, *, leave: int = 0) -> Path:
+def fill(folder: Path, *, leave: int) -> Path:
     """Fills the disk up to ``leave`` bytes; the file to delete for room."""
     filler = folder / "filler"
     found = os.statvfs(folder)
     with filler.open("wb") as file:
         os.posix_fallocate(file.fileno(), 0, found.f_bavail * found.f_frsize - leave)
+    return filler
+
+
+def fill_to_the_last_byte(folder: Path) -> Path:
+    """Fills the disk whatever else takes its room meanwhile; the file to delete for room."""
+    filler = folder / "filler"
+    with filler.open("wb", buffering=0) as file:
+        piece = 1 << 20
+        while piece:
+            try:
+                file.write(bytes(piece))
+            except OSError:
+                piece //= 2
     return filler

@@ -10,7 +10,7 @@ from kasm_recd.probe import probe
 from kasm_recd.states import SegmentState
 from tests.fixtures_daemon import wait_until
 from tests.rolling import MB, make_recording, stored
-from tests.small_disks import fill, mounted
+from tests.small_disks import fill, fill_to_the_last_byte, mounted
 from tests.test_owed_clips import BODY, Chain
 
 if TYPE_CHECKING:
@@ -119,13 +119,7 @@ async def test_a_disk_that_is_full_when_the_manifest_is_written_leaves_the_segme
 
     async def encode_and_fill(job: Job, **named: Any) -> Clip:
         clip = await encode(job, **named)
-        with filler.open("wb", buffering=0) as file:
-            piece = 1 << 20
-            while piece:
-                try:
-                    file.write(bytes(piece))
-                except OSError:
-                    piece //= 2
+        fill_to_the_last_byte(small_disk)
         return clip
 
     monkeypatch.setattr(chain.encoder, "encode", encode_and_fill)

@@ -8,7 +8,7 @@ import re
 import subprocess
 from typing import TYPE_CHECKING, Any
 
-from tests.fixtures_daemon import swift_settings, wait_until
+from tests.fixtures_daemon import play, swift_settings, wait_until
 from tests.values import SUFFIXES
 
 if TYPE_CHECKING:
@@ -131,8 +131,7 @@ def test_a_recording_with_nothing_to_see_is_stored_raw(
     source = tmp_path / "keys-only.guac"
     source.write_bytes(b"4.size,1.0,1.0,1.0;3.key,2.97,1.1,6.123456;4.sync,6.123456,1.0;")
     daemon = make_daemon().start()
-    name = daemon.allowed_name("k-1")
-    guacd_writer(source, daemon.recordings / name).wait_written()
+    play(daemon, guacd_writer, source)
     wait_until(lambda: daemon.events("clip.stored"), "it is stored")
     clips = daemon.folder / "clips"
     assert (clips / "k-1.0000.guac").read_bytes() == source.read_bytes()

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import os
 import subprocess
 import sys
 import time
@@ -15,7 +14,7 @@ import pytest
 from kasm_recd import disk
 from tests.fixtures_daemon import wait_until
 from tests.guacamole_client import GuacamoleClient
-from tests.small_disks import mounted
+from tests.small_disks import fill_to_the_last_byte, mounted
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
@@ -101,14 +100,15 @@ def test_a_recording_that_a_full_disk_stops_is_a_breach_within_five_seconds(
     wait_until(lambda: disk.status_of(path).size > 50_000, "it grows", deadline_s=20)
     assert not daemon.events("session.unrecorded")
     began_to_fill = time.time()
-    _fill(live_guacd.recordings / "filler")
+    filler = fill_to_the_last_byte(live_guacd.recordings)
+    assert disk.free(filler.parent).available < 64 * 1024
     breach = the_breach(daemon)
     assert (breach["breach"], breach["level"]) == ("stalled", "critical")
     print(f"reported {breach['at'] - began_to_fill:.2f} s after the disk began to fill")
     assert breach["at"] - began_to_fill < REPORTED_S
     assert not client.ended, "guacd lets the session go on"
     assert_refused_and_told(daemon, told, "stalled")
-    (live_guacd.recordings / "filler").unlink()
+    filler.unlink()
     settled = wait_until(lambda: daemon.events("breach.settled"), "it grows again", deadline_s=30)
     assert settled[0]["by"] == "recorded"
     wait_until(lambda: daemon.admit("k-2")[0] == 200, "sessions are taken again", deadline_s=30)
@@ -144,17 +144,6 @@ def test_a_folder_that_guacd_cannot_write_any_more_is_a_breach_in_time(
     assert _run(daemon, "settle", "k-1", "--socket", str(daemon.socket)).returncode == 0
     assert _run(daemon, "breaches", "--config", "").returncode == 0
     assert daemon.admit("k-2")[0] == 200
-
-
-def _fill(path: Path) -> None:
-    with path.open("wb", buffering=0) as file:
-        piece = 1 << 20
-        while piece:
-            try:
-                file.write(bytes(piece))
-            except OSError:
-                piece //= 2
-    assert os.statvfs(path).f_bavail * os.statvfs(path).f_frsize < 64 * 1024
 
 
 def _run(daemon: DaemonProcess, *argv: str) -> subprocess.CompletedProcess[bytes]:

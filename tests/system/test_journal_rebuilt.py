@@ -7,7 +7,7 @@ import subprocess
 import sys
 from typing import TYPE_CHECKING
 
-from tests.fixtures_daemon import swift_settings, wait_until
+from tests.fixtures_daemon import play, swift_settings, wait_until
 from tests.values import SUFFIXES
 
 if TYPE_CHECKING:
@@ -30,8 +30,7 @@ def test_a_broken_journal_costs_no_segment(
     swift.stop()
     sources = {"k-1": recordings("vnc-idle.guac"), "k-2": recordings("reconnect.guac")}
     for kasm_id, source in sources.items():
-        name = daemon.allowed_name(kasm_id)
-        guacd_writer(source, daemon.recordings / name).wait_written()
+        play(daemon, guacd_writer, source, kasm_id)
     wait_until(lambda: len(daemon.events("segment.encoded")) == 2, "both are encoded")
     wait_until(lambda: not list(daemon.recordings.iterdir()), "the recordings are handed back")
     daemon.kill()

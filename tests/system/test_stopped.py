@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 
 import psutil
 
-from tests.fixtures_daemon import swift_settings, wait_until
+from tests.fixtures_daemon import play, swift_settings, wait_until
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -26,8 +26,7 @@ def test_sigterm_ends_encodes_and_the_next_start_takes_them_up(
     recordings: Callable[[str], Path],
 ) -> None:
     daemon = make_daemon(session_recording_framerate=25).start()
-    name = daemon.allowed_name("k-1")
-    guacd_writer(recordings("ssh-work.guac"), daemon.recordings / name).wait_written()
+    play(daemon, guacd_writer, recordings("ssh-work.guac"))
     wait_until(lambda: daemon.status()["queues"]["encode"]["busy"], "it is being encoded")
     children = wait_until(daemon.workers, "a worker runs")
     assert daemon.stop() == 0
@@ -47,8 +46,7 @@ def test_sigterm_does_not_wait_for_a_store_that_hangs(
     settings = swift_settings(swift, swift_bucket) | {"upload_read_timeout": "10m"}
     daemon = make_daemon(**settings).start()
     swift.pause()
-    name = daemon.allowed_name("k-1")
-    guacd_writer(recordings("vnc-idle.guac"), daemon.recordings / name).wait_written()
+    play(daemon, guacd_writer, recordings("vnc-idle.guac"))
     wait_until(lambda: is_talking_to(daemon, swift), "the store has its request")
     assert daemon.stop() == 0
     assert daemon.events("daemon.threads_left")

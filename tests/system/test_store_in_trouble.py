@@ -5,7 +5,7 @@ from __future__ import annotations
 import signal
 from typing import TYPE_CHECKING
 
-from tests.fixtures_daemon import swift_settings, wait_until
+from tests.fixtures_daemon import play, swift_settings, wait_until
 from tests.values import SUFFIXES
 
 if TYPE_CHECKING:
@@ -15,13 +15,6 @@ if TYPE_CHECKING:
     from tests.fixtures_daemon import DaemonProcess
     from tests.fixtures_guacd import GuacdWriter
     from tests.swift_server import SwiftServer
-
-
-def play(
-    daemon: DaemonProcess, guacd_writer: Callable[..., GuacdWriter], source: Path, kasm_id: str
-) -> None:
-    name = daemon.allowed_name(kasm_id)
-    guacd_writer(source, daemon.recordings / name).wait_written()
 
 
 def failure(daemon: DaemonProcess) -> dict[str, str]:
