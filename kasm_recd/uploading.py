@@ -59,12 +59,16 @@ class UploadStage:
         self.destinations: dict[str, Standing] = {}
 
     async def work(self, segment_id: int) -> None:
-        """Takes a segment one step on; never raises for trouble with the store."""
+        """Takes a segment one step on; never raises for trouble with the store, or for its keys."""
         segment = self._journal.segment(segment_id)
         if segment is None or segment.state not in (SegmentState.ENCODED, SegmentState.RAW):
             return
         if not segment.key:
-            segment = await self._claims.claim(segment)
+            try:
+                segment = await self._claims.claim(segment)
+            except OperatorError as error:
+                await self._wait_for_a_key(segment, error)
+                return
         standing = self.destinations.setdefault(segment.destination, Standing())
         if standing.asks_for_patience(self._now()):
             self._on_again(segment, max(standing.next_probe_at, self._now() + 1))
@@ -150,17 +154,15 @@ class UploadStage:
         back = await self._journal.move_segment(
             segment.id, SegmentEvent.FAILED, next_attempt_at=standing.next_probe_at
         )
-        report = log.error if isinstance(error, OperatorError) else log.warning
-        report(
-            "upload.failed",
-            error=str(error),
-            hint=getattr(error, "hint", ""),
-            destination=segment.destination,
-            key=segment.key,
-            next_attempt_s=round(wait, 1),
-            **segment.log_context(),
-        )
+        _tell_failed(back, error, wait)
         self._on_again(back, standing.next_probe_at)
+
+    async def _wait_for_a_key(self, segment: Segment, error: OperatorError) -> None:
+        """No destination has failed: the others go on, and a new upload location has new keys."""
+        wait = self._back_off.most_s
+        back = await self._journal.update_segment(segment.id, next_attempt_at=self._now() + wait)
+        _tell_failed(back, error, wait)
+        self._on_again(back, back.next_attempt_at)
 
     def attempts_since_start(self, segment: Segment) -> int:
         """Failed attempts at the segment's destination since the daemon started."""
@@ -179,3 +181,16 @@ def _count(segment: Segment) -> None:
     for damage in segment.contents.damage:
         metrics.count("kasm_recd_damage_total", kind=damage.kind)
         metrics.count("kasm_recd_damage_bytes_total", damage.end - damage.start, kind=damage.kind)
+
+
+def _tell_failed(segment: Segment, error: Exception, wait_s: float) -> None:
+    report = log.error if isinstance(error, OperatorError) else log.warning
+    report(
+        "upload.failed",
+        error=str(error),
+        hint=getattr(error, "hint", ""),
+        destination=segment.destination,
+        key=segment.key,
+        next_attempt_s=round(wait_s, 1),
+        **segment.log_context(),
+    )

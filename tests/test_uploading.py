@@ -184,6 +184,27 @@ async def test_another_content_under_the_key_moves_all_files_to_the_next_number(
     }
 
 
+async def test_a_segment_without_a_free_key_waits_for_the_operator_and_keeps_nobody(
+    stage: Stage,
+    journal: Journal,
+    seal_one: SealOne,
+    journal_clock: Clock,
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setattr("kasm_recd.claiming.KEY_TRIES", 2)
+    stage.with_location("s3://one@store.example/{username}-{current_epoch}.mp4")
+    segments = [await encoded(journal, seal_one) for _ in range(3)]
+    for segment in segments:
+        await stage.stage.work(segment.id)
+    assert len(stage.stored) == 2
+    ((waiting, at),) = stage.again
+    assert (waiting.id, waiting.state, waiting.key) == (segments[2].id, SegmentState.ENCODED, "")
+    assert at == waiting.next_attempt_at == journal_clock.now + 600
+    stage.with_location("s3://one@store.example/{kasm_id}.mp4")
+    await stage.stage.work(segments[2].id)
+    assert len(stage.stored) == 3
+
+
 async def test_a_broken_destination_is_asked_by_one_upload_at_a_time(
     stage: Stage, journal: Journal, seal_one: SealOne, journal_clock: Clock
 ) -> None:
