@@ -16,7 +16,7 @@ from kasm_recd.recorder import worker_limits
 if TYPE_CHECKING:
     from pathlib import Path
 
-    from kasm_recd.segment import Contents
+    from kasm_recd.contents import Contents
 
 BITRATE: Final = 8_000_000  # a ceiling
 QUALITY: Final = "23"

@@ -8,10 +8,10 @@ import threading
 from typing import TYPE_CHECKING, Any, Final
 
 from kasm_recd import disk, process, storage
+from kasm_recd.contents import contents_from_json
 from kasm_recd.encoder import Job, Picture
 from kasm_recd.encoder_native import NativeEncoder
 from kasm_recd.recorder import worker_limits
-from kasm_recd.segment import contents_from_json
 
 if TYPE_CHECKING:
     from pathlib import Path

@@ -11,8 +11,8 @@ from kasm_recd.states import RecordingState
 
 if TYPE_CHECKING:
     from kasm_recd.clock import Scale
+    from kasm_recd.contents import Contents
     from kasm_recd.recording import Recording
-    from kasm_recd.segment import Contents
 
 
 @dataclass(frozen=True, slots=True)

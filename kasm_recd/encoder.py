@@ -17,8 +17,8 @@ if TYPE_CHECKING:
     from collections.abc import Awaitable, Callable, Mapping
     from pathlib import Path
 
+    from kasm_recd.contents import Contents, Damage
     from kasm_recd.process import ChildId
-    from kasm_recd.segment import Contents, Damage
 
 CLIP_NAME: Final = "clip.mp4"
 THUMBNAIL_NAME: Final = "thumbnail.jpg"

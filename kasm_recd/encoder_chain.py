@@ -16,9 +16,9 @@ from kasm_recd.log import get_logger
 if TYPE_CHECKING:
     from collections.abc import Awaitable, Callable, Mapping, Sequence
 
+    from kasm_recd.contents import Contents
     from kasm_recd.encoder import Clip, Encoder, Job
     from kasm_recd.process import ChildId
-    from kasm_recd.segment import Contents
 
     Wanted = Literal["auto", "native", "guacenc"]
 

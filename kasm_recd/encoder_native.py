@@ -13,11 +13,11 @@ from typing import TYPE_CHECKING, Any, Final
 
 from kasm_recd import process
 from kasm_recd.answers import answer
+from kasm_recd.contents import Damage
 from kasm_recd.encoder import CLIP_NAME, FOLLOWING_NAME, THUMBNAIL_NAME, Clip
 from kasm_recd.errors import WorkerFailed
 from kasm_recd.manifest import SEEK_AIDS
 from kasm_recd.probe import check, check_seek_aids, check_thumbnail, told
-from kasm_recd.segment import Damage
 
 if TYPE_CHECKING:
     from collections.abc import Awaitable, Callable, Mapping, Sequence

@@ -12,18 +12,18 @@ from typing import TYPE_CHECKING, Any, Literal
 from rich.progress import BarColumn, Progress, TextColumn, TimeElapsedColumn
 
 from kasm_recd import encoder_chain, process
+from kasm_recd.contents import contents_from_json
 from kasm_recd.encoder import Job, Picture
 from kasm_recd.errors import RecdError, Unplayable
 from kasm_recd.recorder import build_encoders, worker_limits
-from kasm_recd.segment import contents_from_json
 
 if TYPE_CHECKING:
     from collections.abc import Callable
 
     from rich.console import Console
 
+    from kasm_recd.contents import Contents
     from kasm_recd.encoder import Clip
-    from kasm_recd.segment import Contents
 
     EncoderName = Literal["auto", "native", "guacenc"]
 

@@ -15,8 +15,9 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from kasm_recd import __version__, disk
+from kasm_recd.contents import contents_to_json
 from kasm_recd.errors import ClipRejected
-from kasm_recd.segment import Artifact, contents_to_json
+from kasm_recd.segment import Artifact
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence

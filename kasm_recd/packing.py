@@ -15,10 +15,11 @@ if TYPE_CHECKING:
     from collections.abc import Sequence
     from pathlib import Path
 
+    from kasm_recd.contents import Damage
     from kasm_recd.encoder import Clip
     from kasm_recd.journal import Journal
     from kasm_recd.recording import Recording
-    from kasm_recd.segment import Artifact, Damage, Segment
+    from kasm_recd.segment import Artifact, Segment
     from kasm_recd.session import Session
     from kasm_recd.states import Form
 

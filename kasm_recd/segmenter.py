@@ -20,11 +20,12 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from kasm_recd import cuts, disk, metrics, process, sidecar
+from kasm_recd.contents import contents_from_json
 from kasm_recd.cuts import Cut, Seen
 from kasm_recd.errors import IllegalMove, RecordingChanged, WorkerFailed
 from kasm_recd.log import get_logger
 from kasm_recd.rolling import Uncut
-from kasm_recd.segment import contents_from_json, place
+from kasm_recd.segment import place
 from kasm_recd.states import RecordingEvent, RecordingState
 
 if TYPE_CHECKING:

@@ -12,9 +12,10 @@ from dataclasses import MISSING, dataclass, fields
 from typing import TYPE_CHECKING, Any, Final
 
 from kasm_recd import disk
+from kasm_recd.contents import contents_from_json, contents_to_json
 from kasm_recd.errors import SidecarInvalid
 from kasm_recd.recording import Identity, Recording
-from kasm_recd.segment import Segment, contents_from_json, contents_to_json
+from kasm_recd.segment import Segment
 from kasm_recd.session import Session
 from kasm_recd.states import RecordingState
 

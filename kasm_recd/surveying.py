@@ -14,8 +14,8 @@ from dataclasses import replace
 from typing import TYPE_CHECKING, Any, Final
 
 from kasm_recd import disk, process, sidecar
+from kasm_recd.contents import Contents, Damage, contents_from_json
 from kasm_recd.errors import WorkerFailed
-from kasm_recd.segment import Contents, Damage, contents_from_json
 
 if TYPE_CHECKING:
     from collections.abc import Sequence

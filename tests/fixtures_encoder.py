@@ -9,8 +9,8 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
+from kasm_recd.contents import Contents
 from kasm_recd.encoder import Job, Picture
-from kasm_recd.segment import Contents
 
 if TYPE_CHECKING:
     from collections.abc import Callable

@@ -6,9 +6,10 @@ from typing import TYPE_CHECKING, Any, Protocol
 
 import pytest
 
+from kasm_recd.contents import Contents, Damage
 from kasm_recd.journal import Journal
 from kasm_recd.recording import Identity, Recording
-from kasm_recd.segment import Contents, Damage, Segment
+from kasm_recd.segment import Segment
 from kasm_recd.session import Session
 
 if TYPE_CHECKING:

@@ -6,9 +6,9 @@ import json
 
 import pytest
 
+from kasm_recd.contents import Contents, contents_from_json, contents_to_json
 from kasm_recd.guacamole.contents import MAX_DAMAGE, summarise
 from kasm_recd.guacamole.instructions import encode, read
-from kasm_recd.segment import Contents, contents_from_json, contents_to_json
 
 NOW = 4_370_037
 SIZE = encode("size", 0, 1280, 720)

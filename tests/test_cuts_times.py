@@ -8,8 +8,8 @@ from typing import TYPE_CHECKING, Any
 import pytest
 
 from kasm_recd.clock import Scale
+from kasm_recd.contents import Contents
 from kasm_recd.cuts import place_in_time
-from kasm_recd.segment import Contents
 from tests.values import CONTENTS, make_recording
 
 if TYPE_CHECKING:

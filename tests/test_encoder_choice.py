@@ -7,9 +7,9 @@ from typing import TYPE_CHECKING, Any
 import pytest
 
 from kasm_recd import disk, encoder_chain
+from kasm_recd.contents import Contents
 from kasm_recd.encoder import Clip, Job, Picture
 from kasm_recd.errors import ClipRejected, DiskFull, EncoderMissing, Unplayable, WorkerFailed
-from kasm_recd.segment import Contents
 
 if TYPE_CHECKING:
     from collections.abc import Callable

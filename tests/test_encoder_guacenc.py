@@ -11,11 +11,11 @@ from typing import TYPE_CHECKING
 
 import pytest
 
+from kasm_recd.contents import Contents
 from kasm_recd.encoder import Clip, Job, Picture
 from kasm_recd.encoder_guacenc import GuacencEncoder
 from kasm_recd.errors import ClipRejected, DiskFull, EncoderMissing, RecdError, WorkerFailed
 from kasm_recd.probe import probe
-from kasm_recd.segment import Contents
 
 if TYPE_CHECKING:
     from collections.abc import Callable

@@ -9,10 +9,10 @@ from typing import TYPE_CHECKING
 import pytest
 
 from kasm_recd import process
+from kasm_recd.contents import Damage
 from kasm_recd.encoder import Clip, Job, Picture
 from kasm_recd.encoder_native import NativeEncoder
 from kasm_recd.errors import ClipRejected, RecdError, WorkerFailed
-from kasm_recd.segment import Damage
 
 if TYPE_CHECKING:
     from collections.abc import Callable

@@ -13,11 +13,11 @@ from typing import TYPE_CHECKING, Any
 import pytest
 
 from kasm_recd import process
+from kasm_recd.contents import Contents, contents_from_json
 from kasm_recd.encoder import Job, Picture
 from kasm_recd.encoder_guacenc import GuacencEncoder
 from kasm_recd.encoder_native import NativeEncoder
 from kasm_recd.errors import ClipRejected, WorkerFailed
-from kasm_recd.segment import Contents, contents_from_json
 
 if TYPE_CHECKING:
     from collections.abc import Awaitable, Callable

@@ -10,10 +10,10 @@ from typing import TYPE_CHECKING, Any
 import pytest
 
 from kasm_recd import disk, manifest, preambles, process
+from kasm_recd.contents import Contents, Damage
 from kasm_recd.encoder import Clip, Picture
 from kasm_recd.encoding import EncodePolicy, EncodeStage
 from kasm_recd.errors import ClipRejected, DiskFull, EncoderMissing, WorkerFailed
-from kasm_recd.segment import Contents, Damage, Segment
 from kasm_recd.states import SegmentEvent, SegmentState
 from kasm_recd.surveying import Surveyor
 
@@ -23,6 +23,7 @@ if TYPE_CHECKING:
 
     from kasm_recd.encoder import Job
     from kasm_recd.journal import Journal
+    from kasm_recd.segment import Segment
     from tests.fixtures_journal import Clock, SealOne
 
 LIMITS = process.Limits(memory=1_000_000_000, file_size=10_000_000, cpu_seconds=60, deadline_s=60.0)

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import pytest
 
+from kasm_recd.contents import Damage
 from kasm_recd.guacamole.instructions import Instruction, Reader, encode, read
-from kasm_recd.segment import Damage
 
 SYNC = b"4.sync,7.4370037;"
 

@@ -4,9 +4,9 @@ from __future__ import annotations
 
 import pytest
 
+from kasm_recd.contents import Damage
 from kasm_recd.guacamole.framing import Framed, Malformed, end_of_title, frame
 from kasm_recd.guacamole.instructions import TITLE_BYTES, Instruction, Reader, encode, read
-from kasm_recd.segment import Damage
 
 NOW = 4_370_037
 SYNC = encode("sync", NOW, 1)

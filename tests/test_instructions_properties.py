@@ -7,9 +7,9 @@ from typing import TYPE_CHECKING
 from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
+from kasm_recd.contents import Damage
 from kasm_recd.guacamole.framing import MAX_BYTES
 from kasm_recd.guacamole.instructions import Instruction, Reader, encode, read
-from kasm_recd.segment import Damage
 
 if TYPE_CHECKING:
     from collections.abc import Iterable

@@ -7,9 +7,9 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
+from kasm_recd.contents import Damage
 from kasm_recd.guacamole.contents import summarise
 from kasm_recd.guacamole.instructions import Instruction, read
-from kasm_recd.segment import Damage
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator

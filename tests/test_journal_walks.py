@@ -19,10 +19,11 @@ from hypothesis.stateful import (
     rule,
 )
 
+from kasm_recd.contents import Contents
 from kasm_recd.errors import IllegalMove, KeyTaken
 from kasm_recd.journal import Journal
 from kasm_recd.recording import Identity
-from kasm_recd.segment import Contents, Segment
+from kasm_recd.segment import Segment
 from kasm_recd.session import Session
 from kasm_recd.states import (
     RECORDING_MOVES,

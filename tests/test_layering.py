@@ -35,7 +35,7 @@ READS_SETTINGS = {
     "demo",
 }
 STARTS_THE_DAEMON = {"cli", "commands", "breach_commands"}
-WORKERS_MAY_USE = {"workers", "guacamole", "segment", "states", "errors", "cage"}
+WORKERS_MAY_USE = {"workers", "guacamole", "contents", "errors", "cage"}
 
 
 class Line(NamedTuple):

@@ -10,8 +10,8 @@ from typing import TYPE_CHECKING, Any
 import pytest
 
 from kasm_recd import manifest
+from kasm_recd.contents import Damage
 from kasm_recd.errors import ClipRejected
-from kasm_recd.segment import Damage
 from kasm_recd.states import Form
 from tests.values import CONTENTS, make_recording, make_segment, make_session
 

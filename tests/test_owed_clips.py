@@ -12,6 +12,7 @@ import pytest
 from structlog.testing import capture_logs
 
 from kasm_recd import preambles
+from kasm_recd.contents import Contents
 from kasm_recd.destinations import BackOff
 from kasm_recd.encoder import Picture
 from kasm_recd.encoding import EncodePolicy, EncodeStage
@@ -22,7 +23,6 @@ from kasm_recd.pressure import Level
 from kasm_recd.recorder import worker_limits
 from kasm_recd.relief import Relief
 from kasm_recd.retention import Retention
-from kasm_recd.segment import Contents, Segment
 from kasm_recd.states import RecordingEvent, SegmentEvent, SegmentState
 from kasm_recd.surveying import Surveyor
 from kasm_recd.uploading import UploadStage
@@ -33,6 +33,7 @@ if TYPE_CHECKING:
     from pathlib import Path
 
     from kasm_recd.journal import Journal
+    from kasm_recd.segment import Segment
     from tests.fixtures_journal import Clock, SealOne
 
 BODY = b"4.size,1.0,3.640,3.480;"

@@ -7,10 +7,10 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
+from kasm_recd.contents import Contents
 from kasm_recd.encoder import Job, Picture
 from kasm_recd.errors import ClipRejected, WorkerFailed
 from kasm_recd.probe import LARGEST_BESIDE, LIMITS, Probe, check, check_thumbnail, probe, told
-from kasm_recd.segment import Contents
 
 if TYPE_CHECKING:
     from pathlib import Path

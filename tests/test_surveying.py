@@ -8,8 +8,8 @@ from typing import TYPE_CHECKING
 import pytest
 
 from kasm_recd import manifest, preambles
+from kasm_recd.contents import Contents, Damage
 from kasm_recd.guacamole.instructions import encode
-from kasm_recd.segment import Contents, Damage, Segment
 from kasm_recd.states import Form, SegmentState
 from tests.test_encoding import Stage
 from tests.values import make_recording, make_segment, make_session
@@ -18,6 +18,7 @@ if TYPE_CHECKING:
     from pathlib import Path
 
     from kasm_recd.journal import Journal
+    from kasm_recd.segment import Segment
     from tests.fixtures_journal import Clock, SealOne
 
 BODY = (

@@ -13,10 +13,10 @@ from typing import TYPE_CHECKING
 
 import pytest
 
+from kasm_recd.contents import contents_from_json
 from kasm_recd.errors import RecordingChanged
 from kasm_recd.guacamole.contents import summarise
 from kasm_recd.guacamole.instructions import encode, read
-from kasm_recd.segment import contents_from_json
 from kasm_recd.workers import files
 from kasm_recd.workers.cut import cut
 

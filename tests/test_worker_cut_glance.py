@@ -6,9 +6,9 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
+from kasm_recd.contents import Contents, contents_from_json
 from kasm_recd.guacamole.contents import summarise
 from kasm_recd.guacamole.instructions import encode, read
-from kasm_recd.segment import Contents, contents_from_json
 from kasm_recd.workers import seams
 from kasm_recd.workers.bounds import GLANCE, Limits
 from kasm_recd.workers.cut import cut

@@ -9,9 +9,9 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
+from kasm_recd.contents import contents_from_json
 from kasm_recd.guacamole.contents import summarise
 from kasm_recd.guacamole.instructions import Instruction, encode, read
-from kasm_recd.segment import contents_from_json
 from kasm_recd.workers import seams
 from kasm_recd.workers.bounds import Limits
 from kasm_recd.workers.cut import cut

@@ -15,7 +15,9 @@ if TYPE_CHECKING:
     from collections.abc import Callable
     from pathlib import Path
 
+#: What the daemon has and no worker needs.
 DAEMONS = {"aiohttp", "asyncio", "boto3", "psutil", "pydantic", "sqlite3", "structlog"}
+DAEMONS |= {f"kasm_recd.{module}" for module in ("segment", "states", "events", "log", "process")}
 #: As the fork server: loads the workers, and becomes one of them. Prints what that one loaded.
 FORKED = """
 import contextlib, importlib, io, json, sys
@@ -73,16 +75,6 @@ def test_a_worker_loads_nothing_that_belongs_to_the_daemon(worker: str) -> None:
         ],
         text=True,
     ).split()
-    daemons = {
-        "aiohttp",
-        "asyncio",
-        "boto3",
-        "botocore",
-        "psutil",
-        "pydantic",
-        "sqlite3",
-        "structlog",
-    }
-    assert daemons & set(loaded) == set()
+    assert DAEMONS & set(loaded) == set()
     if worker in {"cut", "survey"}:
         assert {"av", "numpy", "PIL"} & set(loaded) == set()

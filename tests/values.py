@@ -4,8 +4,9 @@ from __future__ import annotations
 
 from typing import Any
 
+from kasm_recd.contents import Contents
 from kasm_recd.recording import Identity, Recording
-from kasm_recd.segment import Contents, Segment
+from kasm_recd.segment import Segment
 from kasm_recd.session import Session
 from kasm_recd.states import RecordingState
 

@@ -7,11 +7,11 @@ import tempfile
 from pathlib import Path
 from typing import TYPE_CHECKING, Final
 
+from kasm_recd.contents import Contents
 from kasm_recd.doctor.finding import error, note, of_error, ok
 from kasm_recd.encoder import Job
 from kasm_recd.errors import EncoderMissing, RecdError
 from kasm_recd.recorder import building
-from kasm_recd.segment import Contents
 
 if TYPE_CHECKING:
     from collections.abc import Iterator

@@ -1,12 +1,12 @@
-"""What a stream of instructions holds, folded as it is read: a :class:`segment.Contents`."""
+"""What a stream of instructions holds, folded as it is read into a ``Contents``."""
 
 from __future__ import annotations
 
 from dataclasses import replace
 from typing import TYPE_CHECKING, Final
 
+from kasm_recd.contents import Contents, Damage
 from kasm_recd.guacamole.timeline import follows
-from kasm_recd.segment import Contents, Damage
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable
@@ -70,7 +70,7 @@ class DamageList:
 
 
 class Summary:
-    """Folds what a reader gives out into the :class:`~kasm_recd.segment.Contents` of it all."""
+    """Folds what a reader gives out into the :class:`~kasm_recd.contents.Contents` of it all."""
 
     def __init__(self) -> None:
         self._first_sync: int | None = None

@@ -15,6 +15,7 @@ from operator import attrgetter
 from types import MappingProxyType
 from typing import TYPE_CHECKING, ClassVar, Final
 
+from kasm_recd.contents import Damage
 from kasm_recd.guacamole import limits
 from kasm_recd.guacamole.arguments import numbers, take
 from kasm_recd.guacamole.geometry import Rect
@@ -28,7 +29,6 @@ from kasm_recd.guacamole.pixels import octets
 from kasm_recd.guacamole.screen import Pointer, Screen
 from kasm_recd.guacamole.streams import ImageStream, MediaStream, Streams
 from kasm_recd.guacamole.transfers import transfer_of
-from kasm_recd.segment import Damage
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Mapping

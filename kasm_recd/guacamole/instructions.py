@@ -15,6 +15,7 @@ import re
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Final, NamedTuple
 
+from kasm_recd.contents import Damage
 from kasm_recd.guacamole.framing import (
     MAX_ELEMENTS,
     MAX_TITLE,
@@ -29,7 +30,6 @@ from kasm_recd.guacamole.framing import (
 )
 from kasm_recd.guacamole.opcodes import OPCODES
 from kasm_recd.guacamole.timeline import Timeline, timestamp_of
-from kasm_recd.segment import Damage
 
 __all__ = ["Instruction", "Reader", "encode", "read"]
 

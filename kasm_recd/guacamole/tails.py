@@ -12,9 +12,9 @@ from __future__ import annotations
 
 from typing import Final, NamedTuple
 
+from kasm_recd.contents import Damage
 from kasm_recd.guacamole.framing import MAX_BYTES
 from kasm_recd.guacamole.instructions import Reader
-from kasm_recd.segment import Damage
 
 #: What was damaged before the stretch began throws doubt no further than this into it.
 DOUBTED: Final = 2 * MAX_BYTES

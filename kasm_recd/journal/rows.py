@@ -8,9 +8,10 @@ from dataclasses import asdict, fields
 from typing import TYPE_CHECKING, Any, Final, TypeAlias, TypeVar
 
 from kasm_recd.breach import Breach, BreachKind, Watch
+from kasm_recd.contents import contents_from_json, contents_to_json
 from kasm_recd.errors import IllegalMove, JournalCorrupt
 from kasm_recd.recording import Identity, Recording
-from kasm_recd.segment import Artifact, Segment, contents_from_json, contents_to_json
+from kasm_recd.segment import Artifact, Segment
 from kasm_recd.session import Session
 from kasm_recd.states import Form, RecordingState, SegmentState
 

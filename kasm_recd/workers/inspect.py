@@ -13,10 +13,10 @@ from collections import Counter
 from pathlib import Path
 from typing import Any, Final
 
+from kasm_recd.contents import contents_to_json
 from kasm_recd.guacamole.contents import Summary, display_size
 from kasm_recd.guacamole.instructions import Instruction, read
 from kasm_recd.guacamole.opcodes import OPCODES
-from kasm_recd.segment import contents_to_json
 from kasm_recd.workers.files import opened, pieces
 from kasm_recd.workers.program import answer
 

@@ -15,8 +15,8 @@ from itertools import chain
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from kasm_recd.contents import Damage
 from kasm_recd.guacamole.instructions import read
-from kasm_recd.segment import Damage
 from kasm_recd.workers.files import copy, created, opened, pieces
 from kasm_recd.workers.program import answer
 

@@ -20,7 +20,7 @@ _LARGEST_KEPT: Final = 32 << 20  # the most that glibc takes
 
 def answer(name: str, work: Callable[[], Mapping[str, Any]]) -> int:
     """Do ``work`` and say what came of it; returns the exit code."""
-    _collect_seldom()
+    gc.freeze()  # what was loaded is no garbage
     if "numpy" in sys.modules:
         _keep_pictures()
     try:
@@ -30,12 +30,6 @@ def answer(name: str, work: Callable[[], Mapping[str, Any]]) -> int:
         return 1
     print(json.dumps(result))  # noqa: T201 - as above
     return 0
-
-
-def _collect_seldom() -> None:
-    """A worker makes millions of short-lived tuples; looking for cycles among them took 15 %."""
-    gc.freeze()
-    gc.set_threshold(100_000, 50, 100)
 
 
 def _keep_pictures() -> None:

@@ -6,11 +6,11 @@ import os
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Final, TypeGuard
 
+from kasm_recd.contents import Contents, Damage, contents_to_json
 from kasm_recd.guacamole.contents import Summary, summarise
 from kasm_recd.guacamole.instructions import Instruction, Reader, encode, read
 from kasm_recd.guacamole.tails import last_sync
 from kasm_recd.guacamole.timeline import AGREED_SILENCE_MS, DOUBTFUL_SILENCE_MS, follows
-from kasm_recd.segment import Contents, Damage, contents_to_json
 from kasm_recd.workers.bounds import GLANCE
 from kasm_recd.workers.files import pieces
 

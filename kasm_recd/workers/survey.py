@@ -14,9 +14,9 @@ from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from kasm_recd.contents import contents_to_json
 from kasm_recd.guacamole.contents import Summary
 from kasm_recd.guacamole.instructions import Reader
-from kasm_recd.segment import contents_to_json
 from kasm_recd.workers.files import opened, pieces
 from kasm_recd.workers.program import answer
 
