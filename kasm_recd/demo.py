@@ -1,6 +1,6 @@
 """``kasm-recd demo``: real recordings in, playable clips out, on a temporary folder.
 
-Starts a daemon with the embedded defaults, plays recordings into its folder the way guacd writes
+Starts a daemon with the defaults, plays recordings into its folder the way guacd writes
 them (exclusive create, POSIX write lock on the whole file, buffers of 8 KiB), and waits for clips.
 """
 
@@ -17,7 +17,9 @@ import sys
 import tempfile
 import threading
 import time
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass
+from http import HTTPStatus
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -35,6 +37,7 @@ if TYPE_CHECKING:
 BUFFER = 8192  # bytes; guacd's own
 SEGMENT_SIZE = "2MB"  # so small that the longer recordings are rolled while they are played
 PLAY_S = 8.0  # every recording is played in about this time, whatever it lasted
+START_S = 20.0  # until the daemon answers
 GIVE_UP_S = 110.0  # the whole demo ends within two minutes
 
 
@@ -81,54 +84,52 @@ def run(recordings: Path, output: Path, console: Console) -> int:
     return 0
 
 
-class _daemon:  # noqa: N801 - used as a with-statement's function
-    """A daemon of its own on temporary folders, ended when the block is left."""
-
-    def __init__(self, folder: Path, output: Path) -> None:
-        self._folder = folder
-        self._output = output
-        self._process: subprocess.Popen[bytes] | None = None
-
-    def __enter__(self) -> Path:
-        folder, socket = self._folder, self._folder / "admission.sock"
-        (folder / "recordings").mkdir()
-        clips = self._output.resolve()
-        environ = {
-            **{k: v for k, v in os.environ.items() if not k.startswith("KASM_RECD_")},
-            "KASM_RECD_RECORDING_DIR": str(folder / "recordings"),
-            "KASM_RECD_SPOOL_DIR": str(folder / "spool"),
-            "KASM_RECD_SESSION_RECORDING_UPLOAD_LOCATION": f"file://{clips}/{{kasm_id}}.mp4",
-            "KASM_RECD_SCAN_INTERVAL": "0.5",
-            "KASM_RECD_SEGMENT_SIZE": SEGMENT_SIZE,
-        }
-        with (self._output / "daemon.log").open("wb") as log:
-            self._process = subprocess.Popen(
-                [sys.executable, "-m", "kasm_recd", "run", "--config", "", "--socket", str(socket)],
-                env=environ,
-                stdout=log,
-                stderr=subprocess.STDOUT,
-            )
-        deadline = time.monotonic() + 20
-        while time.monotonic() < deadline and self._process.poll() is None:
-            try:
-                if ask(socket, "GET", "/v1/health")[0] == http_ok:
-                    return socket
-            except ControlRefused:
-                time.sleep(0.1)
-        self.__exit__()
-        raise RecdError(f"the daemon did not start; see {self._output / 'daemon.log'}")
-
-    def __exit__(self, *_: object) -> None:
-        if self._process is not None:
-            self._process.send_signal(signal.SIGTERM)
-            try:
-                self._process.wait(10)
-            except subprocess.TimeoutExpired:
-                self._process.kill()
-                self._process.wait()
+@contextmanager
+def _daemon(folder: Path, output: Path) -> Iterator[Path]:
+    """A daemon of its own on temporary folders, ended when the block is left: its socket."""
+    socket = folder / "admission.sock"
+    (folder / "recordings").mkdir()
+    with (output / "daemon.log").open("wb") as log:
+        process = subprocess.Popen(
+            [sys.executable, "-m", "kasm_recd", "run", "--config", "", "--socket", str(socket)],
+            env=_environment(folder, output.resolve()),
+            stdout=log,
+            stderr=subprocess.STDOUT,
+        )
+    try:
+        if not _answers(socket, process):
+            raise RecdError(f"the daemon did not start; see {output / 'daemon.log'}")
+        yield socket
+    finally:
+        process.send_signal(signal.SIGTERM)
+        try:
+            process.wait(10)
+        except subprocess.TimeoutExpired:
+            process.kill()
+            process.wait()
 
 
-http_ok = 200
+def _environment(folder: Path, clips: Path) -> dict[str, str]:
+    """The demo's settings, and none that this machine may have."""
+    return {
+        **{k: v for k, v in os.environ.items() if not k.startswith("KASM_RECD_")},
+        "KASM_RECD_RECORDING_DIR": str(folder / "recordings"),
+        "KASM_RECD_SPOOL_DIR": str(folder / "spool"),
+        "KASM_RECD_SESSION_RECORDING_UPLOAD_LOCATION": f"file://{clips}/{{kasm_id}}.mp4",
+        "KASM_RECD_SCAN_INTERVAL": "0.5",
+        "KASM_RECD_SEGMENT_SIZE": SEGMENT_SIZE,
+    }
+
+
+def _answers(socket: Path, process: subprocess.Popen[bytes]) -> bool:
+    """Whether the daemon does, and soon."""
+    deadline = time.monotonic() + START_S
+    while time.monotonic() < deadline and process.poll() is None:
+        with suppress(ControlRefused):
+            if ask(socket, "GET", "/v1/health")[0] == HTTPStatus.OK:
+                return True
+        time.sleep(0.1)
+    return False
 
 
 def _play_all(sources: Sequence[Path], folder: Path, socket: Path, console: Console) -> None:
@@ -165,7 +166,7 @@ def _announce(name: str, socket: Path) -> str:
             "staged": False,
         },
     )
-    if status != http_ok:
+    if status != HTTPStatus.OK:
         raise RecdError(f"the daemon refused {name}: {answer.get('message', answer)}")
     return str(answer["recording_name"])
 
