@@ -7,12 +7,12 @@ from email.utils import parsedate_to_datetime
 from time import time
 from typing import TYPE_CHECKING, Any, Final
 
-from kasm_recd.doctor import clock
+from kasm_recd.doctor import bucket_rules, clock
 from kasm_recd.doctor.finding import error, note, of_error, ok, warning
 from kasm_recd.errors import RecdError, StoreUnavailable
 from kasm_recd.recorder import building
 from kasm_recd.s3 import browsing
-from kasm_recd.s3.examining import CONTENT, Examination, NotTold
+from kasm_recd.s3.examining import CONTENT, Examination
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -38,8 +38,8 @@ def bucket(settings: Settings, *, keep_days: int = KEEP_DAYS) -> Iterator[Findin
         return
     try:
         yield from _write(exam, settings, endpoint)
-        yield from _lifecycle(exam, keep_days)
-        yield from _lock(exam)
+        yield from bucket_rules.lifecycle(exam, keep_days)
+        yield from bucket_rules.lock(exam)
     except RecdError as failed:
         yield _explained(failed, settings, endpoint)
     finally:
@@ -185,48 +185,6 @@ def _delete(exam: Examination) -> list[Finding]:
             )
         )
     return found
-
-
-def _lifecycle(exam: Examination, keep_days: int) -> Iterator[Finding]:
-    check = "bucket.lifecycle"
-    try:
-        rules = exam.expirations()
-    except NotTold as untold:
-        yield _not_told(check, untold, "s3:GetLifecycleConfiguration")
-        return
-    folder = exam.key.rpartition("/")[0]
-    met = [
-        each for each in rules if folder.startswith(each.prefix) or each.prefix.startswith(folder)
-    ]
-    for rule in met:
-        said = f"lifecycle rule {rule.name!r} deletes what lies under {rule.prefix or '/'!r} "
-        said += f"after {rule.days} days"
-        if rule.days < keep_days:
-            yield error(
-                check, said, f"Give it at least {keep_days} days (--keep-days), or another prefix."
-            )
-        else:
-            yield note(check, said)
-    if not met:
-        yield ok(check, "no rule deletes clips")
-
-
-def _lock(exam: Examination) -> Iterator[Finding]:
-    check = "bucket.lock"
-    try:
-        found = exam.lock()
-    except NotTold as untold:
-        yield _not_told(check, untold, "s3:GetBucketObjectLockConfiguration")
-        return
-    if found:
-        yield ok(check, f"objects are locked: {found}")
-    else:
-        yield note(check, "the bucket has no object lock: who has the rights can delete clips")
-
-
-def _not_told(check: str, untold: NotTold, right: str) -> Finding:
-    mend = f"Run doctor with a key that has {right}, or look yourself."
-    return note(check, f"this cannot be looked at: {untold}", mend)
 
 
 def _explained(failed: RecdError, settings: Settings, endpoint: Endpoint) -> Finding:
