@@ -57,7 +57,7 @@ class Live:
 
 
 class Guard:
-    """Fed by the intake and by the cuts; looks at the disk by itself."""
+    """Fed by the intake, and by who reads what was cut; looks at the disk by itself."""
 
     def __init__(
         self,
@@ -157,7 +157,7 @@ class Guard:
         await self._settle_stalls()
 
     async def sealed(self, segment: Segment) -> None:
-        """A cut was made: an instruction in it that is not whole is said, once a recording.
+        """A segment was read: an instruction in it that is not whole is said, once a recording.
 
         The end of a recording may be torn because guacd was killed; that is no failed write.
         """

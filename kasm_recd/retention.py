@@ -36,7 +36,8 @@ ATTEMPTS_BEFORE_EXPIRY: Final = 3
 #: How long the journal remembers what became of a session, in seconds.
 REMEMBER_S: Final = 7 * 86400.0
 
-UNSTORED: Final = (SegmentState.SEALED, SegmentState.ENCODED, SegmentState.RAW)
+#: What lies still in the spool and is not in the store; what is at work is not thrown away.
+MAY_EXPIRE: Final = (SegmentState.SEALED, SegmentState.ENCODED, SegmentState.RAW)
 
 
 def is_expired(
@@ -47,7 +48,7 @@ def is_expired(
     Counted in time the daemon was up since sealing, so that a machine that was off for a week does
     not throw away at boot what it never had the time to upload.
     """
-    if retention_s <= 0 or segment.state not in UNSTORED or segment.raw_is_stored:
+    if retention_s <= 0 or segment.state not in MAY_EXPIRE or segment.raw_is_stored:
         return False
     return (
         uptime_s - segment.sealed_uptime >= retention_s
@@ -79,7 +80,7 @@ class Retention:
         """Everything that may go now, goes."""
         for recording in self._journal.recordings(RecordingState.DRAINED):
             await self._try_to_remove(recording)
-        for segment in self._journal.segments(*UNSTORED):
+        for segment in self._journal.segments(*MAY_EXPIRE):
             if is_expired(
                 segment,
                 uptime_s=self._journal.uptime(),
