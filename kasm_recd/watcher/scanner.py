@@ -16,9 +16,9 @@ from typing import TYPE_CHECKING, Final
 
 from kasm_recd import disk
 from kasm_recd.log import get_logger
-from kasm_recd.states import RecordingState
 from kasm_recd.watcher.beginning import LOOKED_AT, begins_recording
-from kasm_recd.watcher.known import Known, is_unchanged
+from kasm_recd.watcher.changes import grew_again, loss_of
+from kasm_recd.watcher.known import Known
 from kasm_recd.watcher.sighting import Loss, Scan, Sighting
 from kasm_recd.watcher.track import Moment, Track
 from kasm_recd.watcher.walk import Complaints, Walk
@@ -48,6 +48,17 @@ class _Round:
     walk: Walk
     sightings: list[Sighting] = field(default_factory=list)
     foreign: dict[Path, Status] = field(default_factory=dict)
+
+
+@dataclass(frozen=True, slots=True)
+class _Found:
+    """A file that is being looked at, and the recording that it is known as."""
+
+    path: Path
+    descriptor: int
+    status: Status
+    lock: Lock | None
+    recording: Recording | None
 
 
 class Scanner:
@@ -112,7 +123,7 @@ class Scanner:
         track = self._tracks.get(status.file)
         if track is not None and track.looked_at == this.now.monotonic:
             return  # renamed during the scan, and met under both names
-        loss = _loss_of(recording, track, status, lock, descriptor)
+        loss = loss_of(recording, track, status, lock, descriptor)
         if loss is not None:
             track = None
             if recording is not None:
@@ -122,8 +133,8 @@ class Scanner:
         if track is not None:
             if loss is Loss.REPLACED:
                 track.overwritten = status.size
-            sighting = self._sight(path, descriptor, status, lock, track, recording, this)
-            this.sightings.append(sighting)
+            found = _Found(path, descriptor, status, lock, recording)
+            this.sightings.append(self._sight(found, track, this))
 
     def _begin(self, path: Path, descriptor: int, status: Status, this: _Round) -> Track | None:
         """A new track, if the file begins like a recording; without bytes it does not yet."""
@@ -139,48 +150,46 @@ class Scanner:
                 log.info("file.ignored", path=str(path), reason="it is no recording")
         return None
 
-    def _sight(
-        self,
-        path: Path,
-        descriptor: int,
-        status: Status,
-        lock: Lock | None,
-        track: Track,
-        recording: Recording | None,
-        this: _Round,
-    ) -> Sighting:
-        if this.closes and (closing := this.closes.get(str(path.relative_to(self._folder)))):
-            track.closing = closing
-        if recording is not None and recording.lock_seen:
+    def _sight(self, found: _Found, track: Track, this: _Round) -> Sighting:
+        if this.closes:
+            below = str(found.path.relative_to(self._folder))
+            track.closing = this.closes.get(below) or track.closing
+        if found.recording is not None and found.recording.lock_seen:
             track.lock_seen = True
-        grown = track.look(status, lock, this.now.monotonic)
+        grown = track.look(found.status, found.lock, this.now.monotonic)
         if track.head_may_grow:
-            track.identity = disk.identify(descriptor)
-        open_for_writing = None
-        if lock is None and track.finished is None:
-            if not track.lock_seen:
-                open_for_writing = disk.is_open_for_writing(descriptor)
-            track.judge(
-                status, this.now, open_for_writing=open_for_writing, patience=self._patience
-            )
+            track.identity = disk.identify(found.descriptor)
+        open_for_writing = self._judge(found, track, this)
         return Sighting(
-            path=path,
+            path=found.path,
             identity=track.identity,
-            size=status.size,
-            allocated=status.allocated,
-            mtime=status.modified_ns / 1e9,
+            size=found.status.size,
+            allocated=found.status.allocated,
+            mtime=found.status.modified_ns / 1e9,
             at=this.now.realtime,
-            locked=lock is not None,
-            lock_pid=lock.pid if lock else None,
+            locked=found.lock is not None,
+            lock_pid=found.lock.pid if found.lock else None,
             lock_seen=track.lock_seen,
             open_for_writing=open_for_writing,
-            recording=recording,
+            recording=found.recording,
             finished=track.finished,
-            grew_again=_grew_again(recording, track, grown=grown),
+            grew_again=grew_again(found.recording, track, grown=grown),
             ended_at=track.ended_at,
             end_known=track.end_known,
             overwritten=track.overwritten,
         )
+
+    def _judge(self, found: _Found, track: Track, this: _Round) -> bool | None:
+        """Whether the recording has ended; gives what was asked for that: is it still open?"""
+        if found.lock is not None or track.finished is not None:
+            return None
+        open_for_writing = None
+        if not track.lock_seen:
+            open_for_writing = disk.is_open_for_writing(found.descriptor)
+        track.judge(
+            found.status, this.now, open_for_writing=open_for_writing, patience=self._patience
+        )
+        return open_for_writing
 
     def _settle(self, this: _Round) -> None:
         """Says what vanished, and forgets what is gone.
@@ -215,38 +224,3 @@ class Scanner:
         if os.access(self._folder, os.W_OK | os.X_OK, effective_ids=True):
             return None
         return f"The recording folder {self._folder} cannot be written; nothing could be removed."
-
-
-def _loss_of(
-    recording: Recording | None,
-    track: Track | None,
-    status: Status,
-    lock: Lock | None,
-    descriptor: int,
-) -> Loss | None:
-    """Whether the file still is the one that was known, which may have grown."""
-    known_size = max(track.size if track else 0, recording.consumed if recording else 0)
-    if status.size < known_size:
-        return Loss.SHRUNK
-    if track is not None:
-        doubtful = track.is_doubtful(status, lock)
-        identity = track.identity
-    elif recording is not None:
-        doubtful = True
-        identity = recording.identity
-    else:
-        return None
-    if doubtful and not is_unchanged(identity, status, descriptor):
-        return Loss.REPLACED
-    return None
-
-
-def _grew_again(recording: Recording | None, track: Track, *, grown: bool) -> bool:
-    """Whether the journal's word that the recording is finished no longer holds."""
-    match recording and recording.state:
-        case RecordingState.FINISHED:
-            return track.lock is not None or (grown and track.finished is None)
-        case RecordingState.DRAINED if recording:
-            return track.lock is not None or track.size > recording.consumed
-        case _:
-            return False
