@@ -64,17 +64,7 @@ def draft(
     ``before`` is the one that ends where it begins, ``last`` says that none will follow.
     ``sealed_at`` is Unix seconds, ``uptime`` the daemon's total time up in s.
     """
-    live = recording.state is RecordingState.GROWING
-    at = seen.at if live else recording.ended_at or seen.modified_at
-    contents = cut.contents
-    if last:
-        times = place_in_time(recording, contents, scale=scale, modified_at=seen.modified_at)
-    else:
-        times = place_before_others(recording, cut, scale=scale, seen=seen, seen_at=at)
-    if before is not None:
-        local = scale is not None and is_local(recording, contents, scale, at)
-        times = following(times, before, local=local)
-        contents = contents_after(before.contents, contents)
+    times = _times_of(recording, cut, seen, before=before, scale=scale, last=last)
     return Segment(
         id=0,
         session_id=recording.session_id,
@@ -83,7 +73,7 @@ def draft(
         start=recording.consumed,
         length=cut.length,
         sha256=cut.sha256,
-        contents=contents,
+        contents=contents_after(before.contents, cut.contents) if before else cut.contents,
         began_at=times.began_at,
         ended_at=times.ended_at,
         end_timestamp=times.end_timestamp,
@@ -91,6 +81,27 @@ def draft(
         sealed_at=sealed_at,
         sealed_uptime=uptime,
     )
+
+
+def _times_of(
+    recording: Recording,
+    cut: Cut,
+    seen: Seen,
+    *,
+    before: Segment | None,
+    scale: Scale | None,
+    last: bool,
+) -> Times:
+    live = recording.state is RecordingState.GROWING
+    at = seen.at if live else recording.ended_at or seen.modified_at
+    if last:
+        times = place_in_time(recording, cut.contents, scale=scale, modified_at=seen.modified_at)
+    else:
+        times = place_before_others(recording, cut, scale=scale, seen=seen, seen_at=at)
+    if before is None:
+        return times
+    local = scale is not None and is_local(recording, cut.contents, scale, at)
+    return following(times, before, local=local)
 
 
 def place_in_time(

@@ -10,6 +10,7 @@ from kasm_recd import disk
 from kasm_recd.doctor.finding import error, note, ok, warning
 
 if TYPE_CHECKING:
+    import os
     from collections.abc import Generator, Iterator
     from pathlib import Path
 
@@ -34,31 +35,37 @@ def recording_dir(folder: Path, guacd: Account, daemon: Account) -> Iterator[Fin
     if not stat.S_ISDIR(status.st_mode):
         yield error(check, f"{folder} is no folder", "Correct recording_dir.")
         return
-    before = yield from _rights_on(folder, guacd, daemon)
-    if status.st_mode & stat.S_ISVTX:
-        before = True
+    lacking = yield from _rights_on(folder, guacd, daemon)
+    hindered = yield from _mode_of(folder, status, check)
+    if not (lacking or hindered):
+        yield ok(check, f"{guacd.name} can record in {folder}, {daemon.name} can take it over")
+    yield from _recordings(folder, daemon)
+
+
+def _mode_of(folder: Path, status: os.stat_result, check: str) -> Generator[Finding, None, bool]:
+    """Yields what is wrong with the folder's mode; returns whether that hinders recording."""
+    sticky = bool(status.st_mode & stat.S_ISVTX)
+    inherits = bool(status.st_mode & stat.S_ISGID)
+    if sticky:
         yield error(
             f"{check}.sticky",
             f"{folder} has the sticky bit: only guacd itself can rename and remove recordings",
             f"chmod -t {folder}",
         )
-    if not status.st_mode & stat.S_ISGID:
-        before = True
+    if not inherits:
         yield warning(
             f"{check}.setgid",
             f"recordings in {folder} get guacd's own group, not the folder's "
             f"({_group(status.st_gid)})",
             f"chmod g+s {folder}",
         )
-    if status.st_mode & stat.S_IROTH or status.st_mode & stat.S_IXOTH:
+    if status.st_mode & (stat.S_IROTH | stat.S_IXOTH):
         yield warning(
             f"{check}.others",
             f"everybody on this machine can look into {folder}",
             f"chmod o-rwx {folder}",
         )
-    if not before:
-        yield ok(check, f"{guacd.name} can record in {folder}, {daemon.name} can take it over")
-    yield from _recordings(folder, daemon)
+    return sticky or not inherits
 
 
 def _rights_on(folder: Path, guacd: Account, daemon: Account) -> Generator[Finding, None, bool]:

@@ -74,14 +74,7 @@ class Recorder:
         settings, journal = self._settings, self.journal
         kick, refused = asyncio.Event(), asyncio.Event()
         self._alarm = Alarm(settings.on_breach, journal=journal)
-        self.guard = Guard(
-            journal=journal,
-            appear_within_s=settings.appear_within,
-            scan_interval_s=settings.scan_interval,
-            boot_id=Clock().now().boot_id,
-            sound=self._alarm.sound,
-            now=self._now,
-        )
+        self.guard = self._build_guard()
         hand_back = HandBack(expect_own_close=self._expect_own_close)
         self.stages = Stages(
             settings,
@@ -101,27 +94,43 @@ class Recorder:
             watch=self.guard,
             now=self._now,
         )
-        self.watcher = Watcher(
-            settings.recording_dir,
-            interval_s=settings.scan_interval,
-            finish_quiet_s=settings.finish_quiet,
-            finish_quiet_unseen_s=settings.finish_quiet_unseen,
-            on_scan=self.intake.take,
-            known=self.intake.known,
-        )
+        self.watcher = self._build_watcher()
         self.looks = Looks(
             journal=journal,
             ballast=self.ballast,
-            retention=Retention(
-                journal=journal,
-                spool=settings.spool_dir,
-                retention_s=settings.retention,
-                attempts_since_start=self.stages.uploading.attempts_since_start,
-                now=self._now,
-            ),
+            retention=self._build_retention(),
             stages=self.stages,
             kick=kick,
             refused=refused,
+        )
+
+    def _build_guard(self) -> Guard:
+        return Guard(
+            journal=self.journal,
+            appear_within_s=self._settings.appear_within,
+            scan_interval_s=self._settings.scan_interval,
+            boot_id=Clock().now().boot_id,
+            sound=self._alarm.sound,
+            now=self._now,
+        )
+
+    def _build_watcher(self) -> Watcher:
+        return Watcher(
+            self._settings.recording_dir,
+            interval_s=self._settings.scan_interval,
+            finish_quiet_s=self._settings.finish_quiet,
+            finish_quiet_unseen_s=self._settings.finish_quiet_unseen,
+            on_scan=self.intake.take,
+            known=self.intake.known,
+        )
+
+    def _build_retention(self) -> Retention:
+        return Retention(
+            journal=self.journal,
+            spool=self._settings.spool_dir,
+            retention_s=self._settings.retention,
+            attempts_since_start=self.stages.uploading.attempts_since_start,
+            now=self._now,
         )
 
     def _expect_own_close(self, path: Path) -> None:
