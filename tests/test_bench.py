@@ -21,7 +21,7 @@ ROOT: Final = Path(__file__).parent.parent
 PROGRAMS: Final = ("ffmpeg", "ffprobe", "setpriv", "prlimit", "nice")
 FIGURES: Final = {
     *("cpu_s", "wall_s", "peak_bytes", "bytes", "ssim_luma", "ssim_all"),
-    *("recorded_s", "recorded_s_per_cpu_s"),
+    *("recorded_s", "recorded_s_per_cpu_s", "cold_cpu_s"),
 }
 
 
