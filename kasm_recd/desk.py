@@ -118,9 +118,9 @@ class Desk:
         """Measures once a second, and at once for a new recorder, until cancelled."""
         while True:
             self._measure_now.clear()
-            settings, recorder = self._settings, self._recorder
-            if settings is not None:
-                await self._exposed.listen_on(settings.metrics_listen)
+            if self._settings is not None:
+                await self._exposed.listen_on(self._settings.metrics_listen)
+            settings, recorder = self._settings, self._recorder  # that took its time
             if settings is not None and recorder is not None:
                 await self._measure(settings, recorder)
             with contextlib.suppress(TimeoutError):
