@@ -142,10 +142,6 @@ class EncoderMissing(OperatorError):
     """The encoder that the settings ask for is not on this machine."""
 
 
-class RecordingDirUnusable(OperatorError):
-    """The recording folder is missing or cannot be read or written."""
-
-
 class ControlRefused(OperatorError):
     """The running daemon did not answer a command, or refused it."""
 

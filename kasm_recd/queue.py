@@ -144,8 +144,6 @@ class Slots(Generic[T]):
         self._held: dict[Hashable, Callable[[], None]] = {}  # offers of keys at work
         self._since: dict[Hashable, float] = {}  # when what waits was offered first
         self._changed = asyncio.Event()
-        self._idle = asyncio.Event()
-        self._idle.set()
 
     @property
     def busy(self) -> int:
@@ -181,15 +179,7 @@ class Slots(Generic[T]):
             self._held[key] = put
         else:
             put()
-        self._idle.clear()
         self._changed.set()
-
-    def withdraw(self, key: Hashable) -> None:
-        """Takes ``key`` out of what waits; what is at work goes on."""
-        self._queue.withdraw(key)
-        self._held.pop(key, None)
-        self._since.pop(key, None)
-        self._note_idle()
 
     async def run(self) -> None:
         """Works until it is cancelled; running work is then cancelled too, and awaited.
@@ -201,10 +191,6 @@ class Slots(Generic[T]):
             while True:
                 self._changed.clear()
                 await self._wait(self._start_ready(tasks))
-
-    async def idle(self) -> None:
-        """Waits until nothing waits, whatever its ``not_before``, and nothing is at work."""
-        await self._idle.wait()
 
     def _start_ready(self, tasks: asyncio.TaskGroup) -> float | None:
         """Fills the free slots; says in how many seconds there may be more to start.
@@ -238,9 +224,4 @@ class Slots(Generic[T]):
             self._at_work.discard(key)
             if put := self._held.pop(key, None):
                 put()
-            self._note_idle()
             self._changed.set()
-
-    def _note_idle(self) -> None:
-        if not self._at_work and not self._queue and not self._held:
-            self._idle.set()
