@@ -5,11 +5,9 @@ Apart from the segments themselves, whose states and moves no worker needs to kn
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import asdict, dataclass
-from typing import TYPE_CHECKING, Any
-
-if TYPE_CHECKING:
-    from collections.abc import Mapping
+from typing import Any
 
 
 @dataclass(frozen=True, slots=True)
@@ -65,5 +63,7 @@ def contents_to_json(contents: Contents) -> dict[str, Any]:
 
 def contents_from_json(plain: Mapping[str, Any]) -> Contents:
     """The inverse of :func:`contents_to_json`; raises TypeError for any other shape."""
+    if not isinstance(plain, Mapping):
+        raise TypeError(f"contents are {plain!r:.200}")
     damage = tuple(Damage(**place) for place in plain.get("damage", ()))
     return Contents(**{**plain, "damage": damage})

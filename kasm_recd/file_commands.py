@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Any, Literal
 from rich.progress import BarColumn, Progress, TextColumn, TimeElapsedColumn
 
 from kasm_recd import encoder_chain, process
+from kasm_recd.answers import answer
 from kasm_recd.contents import contents_from_json
 from kasm_recd.encoder import Job, Picture
 from kasm_recd.errors import RecdError, Unplayable
@@ -110,8 +111,7 @@ async def _encode(
 async def _worker(name: str, folder: Path, *arguments: str) -> dict[str, Any]:
     argv = process.worker_argv(name, *arguments)
     done = await process.run(argv, folder=folder, limits=worker_limits(), check=True)
-    found: dict[str, Any] = json.loads(done.stdout.splitlines()[-1])
-    return found
+    return answer(name, done.stdout)
 
 
 def _existing(file: Path) -> Path:

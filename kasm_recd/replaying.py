@@ -10,11 +10,11 @@ it.
 from __future__ import annotations
 
 import asyncio
-import json
 import secrets
 from typing import TYPE_CHECKING, Any, Final
 
 from kasm_recd import disk, preambles, process, sidecar
+from kasm_recd.answers import answer
 from kasm_recd.errors import OperatorError, Retried, WorkerFailed
 from kasm_recd.log import get_logger
 
@@ -163,8 +163,8 @@ class ReplayStage:
 
 
 def _result(stdout: bytes) -> dict[str, Any]:
+    found = answer("replay", stdout)
     try:
-        found: dict[str, Any] = json.loads(stdout.splitlines()[-1])
         return {**found, "length": int(found["length"])}
     except (ValueError, LookupError, TypeError) as error:
         raise WorkerFailed(f"worker replay gave no result: {error}") from error

@@ -15,6 +15,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final
 
 from kasm_recd import disk, process
+from kasm_recd.answers import answer
 from kasm_recd.errors import RecdError, WorkerFailed
 from kasm_recd.recorder import worker_limits
 
@@ -143,8 +144,7 @@ def _entry(path: Path, start: int, opening: _Opening, cut: Mapping[str, Any]) ->
 async def _worker(name: str, folder: Path, *arguments: str) -> dict[str, Any]:
     argv = process.worker_argv(name, *arguments)
     done = await process.run(argv, folder=folder, limits=worker_limits(), check=True)
-    found: dict[str, Any] = json.loads(done.stdout.splitlines()[-1])
-    return found
+    return answer(name, done.stdout)
 
 
 def join(folder: Path, output: Path) -> int:

@@ -14,12 +14,12 @@ recording's end.
 from __future__ import annotations
 
 import asyncio
-import json
 import secrets
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 from kasm_recd import cuts, disk, metrics, process, sidecar
+from kasm_recd.answers import answer
 from kasm_recd.contents import contents_from_json
 from kasm_recd.cuts import Cut, Seen
 from kasm_recd.errors import IllegalMove, RecordingChanged, WorkerFailed
@@ -188,8 +188,8 @@ class Segmenter:
             *self._prelude(recording),
         )
         done = await process.run(argv, folder=body.parent, limits=self._limits, check=True)
+        found = answer("cut", done.stdout)
         try:
-            found = json.loads(done.stdout.splitlines()[-1])
             contents = contents_from_json(found["contents"])
             return Cut(
                 int(found["length"]),
@@ -198,7 +198,7 @@ class Segmenter:
                 found["timestamp"],
                 found["newest_sync"],
             )
-        except (ValueError, KeyError, IndexError, TypeError) as error:
+        except (ValueError, LookupError, TypeError) as error:
             raise WorkerFailed(f"cut of {recording.path} gave no result: {error}") from error
 
     def _prelude(self, recording: Recording) -> tuple[str, ...]:

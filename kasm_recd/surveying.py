@@ -8,12 +8,12 @@ journal gets to know the contents.
 from __future__ import annotations
 
 import asyncio
-import json
 import secrets
 from dataclasses import replace
 from typing import TYPE_CHECKING, Any, Final
 
 from kasm_recd import disk, process, sidecar
+from kasm_recd.answers import answer
 from kasm_recd.contents import Contents, Damage, contents_from_json
 from kasm_recd.errors import WorkerFailed
 
@@ -76,8 +76,8 @@ class Surveyor:
         done = await process.run(
             argv, folder=folder, limits=self._limits, on_start=started, check=True
         )
+        found = answer("survey", done.stdout)
         try:
-            found: dict[str, Any] = json.loads(done.stdout.splitlines()[-1])
             contents, digest = contents_from_json(found["contents"]), found["sha256"]
         except (ValueError, LookupError, TypeError) as error:
             raise WorkerFailed(f"survey of segment {segment.id} gave no result: {error}") from error

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from typing import Any
 
 import pytest
 
@@ -155,7 +156,9 @@ def test_contents_come_back_from_json() -> None:
     assert contents_from_json({}) == Contents()
 
 
-@pytest.mark.parametrize("plain", [{"colour": 1}, {"damage": [{"start": 1}]}, {"damage": 5}])
-def test_contents_of_another_shape_are_refused(plain: dict[str, object]) -> None:
+@pytest.mark.parametrize(
+    "plain", [{"colour": 1}, {"damage": [{"start": 1}]}, {"damage": 5}, [], None, "{}"]
+)
+def test_contents_of_another_shape_are_refused(plain: Any) -> None:
     with pytest.raises(TypeError):
         contents_from_json(plain)
