@@ -11,9 +11,9 @@ from typing import TYPE_CHECKING, Final
 
 import numpy as np
 from PIL import Image
+from PIL._webp import WebPAnimDecoder
 from PIL.JpegImagePlugin import JpegImageFile
 from PIL.PngImagePlugin import PngImageFile
-from PIL.WebPImagePlugin import WebPImageFile
 
 from kasm_recd.guacamole import limits, png
 from kasm_recd.guacamole.compositing import opaque, premultiplied, unmultiplied
@@ -35,18 +35,14 @@ def decode(data: bytes) -> Words:
 
     What kind of image it is its first bytes say, as in the player; its declared type is not asked.
     """
-    _check_webp(data)
     try:
-        with _opened(data) as image:
-            check_size(*image.size)
-            translucent = image.mode in ("RGBA", "LA", "PA") or "transparency" in image.info
-            pixels = np.asarray(image.convert("RGBA"))
+        words = _webp(data) if data.startswith(b"RIFF") else _png_or_jpeg(data)
     except (OSError, ValueError, SyntaxError, MemoryError, EOFError) as error:
         raise Undrawable(f"image cannot be decoded: {error}") from error
-    if translucent:
-        # libwebp, which the browser lets multiply, rounds down; the browser itself to nearest.
-        pixels = premultiplied(pixels, truncated=data.startswith(b"RIFF"))
-    return words_of(pixels)
+    if opaque(words):
+        return words
+    # libwebp, which the browser lets multiply, rounds down; the browser itself to nearest.
+    return words_of(premultiplied(octets(words), truncated=data.startswith(b"RIFF")))
 
 
 def decode_whole(data: bytes) -> Words:
@@ -55,16 +51,41 @@ def decode_whole(data: bytes) -> Words:
     return decode(data) if words is None else words
 
 
+def _webp(data: bytes) -> Words:
+    """Pixels not yet premultiplied, of the first one of several pictures.
+
+    Pillow's decoder gives them as they are wanted here, and what Pillow makes of them copies them
+    three times. Raises what it raises, and Undrawable.
+    """
+    width, height = _webp_size(data)
+    check_size(width, height)  # it allocates all of the picture when it opens it
+    decoded = WebPAnimDecoder(data).get_next()
+    if decoded is None:
+        raise ValueError("broken WebP")
+    words: Words = np.frombuffer(decoded[0], np.uint32)
+    return words.reshape(height, width)
+
+
+def _png_or_jpeg(data: bytes) -> Words:
+    """Pixels not yet premultiplied. Raises what Pillow raises, and Undrawable."""
+    with _opened(data) as image:
+        check_size(*image.size)
+        if image.mode == "RGB" and "transparency" not in image.info:
+            width, height = image.size
+            words: Words = np.frombuffer(image.tobytes("raw", "RGBX"), np.uint32)
+            if opaque(words):  # the fourth byte is said to be anything
+                return words.reshape(height, width)
+        return words_of(np.asarray(image.convert("RGBA")))
+
+
 def _opened(data: bytes) -> Image.Image:
     """The image, not yet decoded. Raises what Pillow raises.
 
-    No other decoder is wanted: ``Image.open`` would load all that Pillow has for a WebP.
+    No other decoder is wanted: ``Image.open`` would try all that it knows.
     """
     file = BytesIO(data)
     if data.startswith(png.SIGNATURE):
         return PngImageFile(file)
-    if data.startswith(b"RIFF"):
-        return WebPImageFile(file)
     if data.startswith(b"\xff\xd8\xff"):
         return JpegImageFile(file)
     raise Undrawable("image cannot be decoded: neither PNG, JPEG nor WebP")
@@ -85,13 +106,8 @@ def encode(words: Words) -> bytes:
     return file.getvalue()
 
 
-def _check_webp(data: bytes) -> None:
-    """Pillow allocates a WebP's whole canvas when it opens it, so its header is read here first.
-
-    Layout: https://developers.google.com/speed/webp/docs/riff_container
-    """
-    if data[:4] != b"RIFF" or data[8:12] != b"WEBP":
-        return
+def _webp_size(data: bytes) -> tuple[int, int]:
+    """What its header says; https://developers.google.com/speed/webp/docs/riff_container."""
     header = data[:_WEBP_HEADER].ljust(_WEBP_HEADER, b"\0")
     kind = header[12:16]
     if kind == b"VP8X":
@@ -101,4 +117,4 @@ def _check_webp(data: bytes) -> None:
         width, height = 1 + (packed & 0x3FFF), 1 + (packed >> 14 & 0x3FFF)
     else:
         width, height = (size & 0x3FFF for size in struct.unpack_from("<HH", header, 26))
-    check_size(width, height)
+    return width, height

@@ -6,6 +6,7 @@ more than inflating it and looking up its colours, a fraction of what a general 
 
 from __future__ import annotations
 
+import struct
 import zlib
 from typing import TYPE_CHECKING, Final, NamedTuple
 
@@ -24,14 +25,8 @@ OPAQUE: Final = (0, 2, 3)
 PALETTE: Final = 3
 #: Chunks that change nothing about size and opacity; guacd's have a bKGD, by way of cairo.
 _PLAIN: Final = frozenset((b"IHDR", b"PLTE", b"IDAT", b"IEND", b"bKGD", b"pHYs", b"sRGB", b"gAMA"))
-
-
-class Chunk(NamedTuple):
-    """Its kind, and where its content begins and ends in the file."""
-
-    kind: bytes
-    start: int
-    end: int
+#: How a chunk begins: the size of its content, and its kind.
+_OPENING: Final = struct.Struct(">I4s").unpack_from
 
 
 class Size(NamedTuple):
@@ -50,29 +45,28 @@ def size(data: bytes) -> Size:
     return Size(width, height, data[24], data[25], data[28])
 
 
-def chunks(data: bytes) -> Iterator[Chunk]:
-    """The file's chunks, as long as they are whole."""
-    at = len(SIGNATURE)
-    while at + 12 <= len(data):
-        end = at + 8 + int.from_bytes(data[at : at + 4], "big")
-        if end + 4 > len(data):
+def chunks(data: bytes) -> Iterator[tuple[bytes, int, int]]:
+    """Kinds of the file's chunks, as long as they are whole, and where their content lies in it."""
+    at, length = len(SIGNATURE), len(data)
+    while at + 12 <= length:
+        size, kind = _OPENING(data, at)
+        start, end = at + 8, at + 8 + size
+        if end + 4 > length:
             return
-        yield Chunk(data[at + 4 : at + 8], at + 8, end)
+        yield kind, start, end
         at = end + 4
 
 
 def is_whole(data: bytes) -> bool:
     """Every chunk is there, with the right checksum, and is of the usual kind."""
-    view, last = memoryview(data), Chunk(b"", 0, 0)
-    for chunk in chunks(data):
-        kind, start, end = chunk
-        right = int.from_bytes(data[end : end + 4], "big")
-        if (kind == b"IHDR") != (not last.end) or kind not in _PLAIN:
+    last, behind = b"", len(SIGNATURE)
+    for kind, start, end in chunks(data):
+        if (kind == b"IHDR") != (not last) or kind not in _PLAIN:
             return False
-        if zlib.crc32(view[start - 4 : end]) != right:
+        if zlib.crc32(data[start - 4 : end]) != int.from_bytes(data[end : end + 4], "big"):
             return False
-        last = chunk
-    return last.kind == b"IEND" and last.end + 4 == len(data)
+        last, behind = kind, end + 4
+    return last == b"IEND" and behind == len(data)
 
 
 def palette_picture(data: bytes) -> Words | None:
