@@ -3,13 +3,13 @@
 Screens are sharp text that stands still and changes by pieces. libx264's own presets spend most of
 their time where such pictures have nothing to gain: half-pixel search, many references, a look
 ahead. ``screen``, the default, is its fastest preset with what pays off on text put back: CABAC,
-4x4 intra prediction, and quality by how much is to be seen in a block. On the bundled recordings it
-takes about 0.6 of ``veryfast``'s CPU time for the same SSIM (bench/README.md).
+4x4 intra prediction, and quality by how much is to be seen in a block. Where frames follow each
+other closely it looks far around for where text was scrolled from. Figures: bench/README.md.
 """
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from types import MappingProxyType
 from typing import TYPE_CHECKING, Final
 
@@ -20,7 +20,22 @@ if TYPE_CHECKING:
 
 DEFAULT_CODEC: Final = "libx264"
 SCREEN: Final = "screen"
-_SCREEN_X264: Final = "cabac=1:aq-mode=1:partitions=i4x4,p8x8:me=hex:subme=0"
+_SCREEN_X264: Final = "cabac=1:aq-mode=1:partitions=i4x4,p8x8:subme=0"
+#: How motion is searched for up to FEW_FRAMES a second, when most of what moved has moved too far,
+#: and beyond. What a far search saves is in part spent on blocks that are plain.
+_NEAR_SEARCH: Final = "me=hex"
+_FAR_SEARCH: Final = "me=umh:merange=64:aq-strength=0.7"
+FEW_FRAMES: Final = 8
+
+
+@dataclass(frozen=True, slots=True)
+class Asked:
+    """What is asked of a codec; ``bitrate`` is in bit/s, ``framerate`` in frames a second."""
+
+    preset: str
+    quality: int
+    bitrate: int
+    framerate: int
 
 
 @dataclass(frozen=True, slots=True)
@@ -33,40 +48,42 @@ class Codec:
     preset: str
     quality: int
     worst: int
-    options: Callable[[str, int, int], dict[str, str]]
+    options: Callable[[Asked], dict[str, str]]
     tag: str = ""
 
 
-def _x264(preset: str, quality: int, bitrate: int) -> dict[str, str]:
-    tuned = {"preset": preset, "rc-lookahead": "5"}
-    if preset == SCREEN:
-        tuned = {"preset": "ultrafast", "x264-params": _SCREEN_X264}
-    return {**tuned, **_ceiling(bitrate), "crf": str(quality), "bf": "0", "forced-idr": "1"}
+def _x264(asked: Asked) -> dict[str, str]:
+    tuned = {"preset": asked.preset, "rc-lookahead": "5"}
+    if asked.preset == SCREEN:
+        search = _NEAR_SEARCH if asked.framerate <= FEW_FRAMES else _FAR_SEARCH
+        tuned = {"preset": "ultrafast", "x264-params": f"{_SCREEN_X264}:{search}"}
+    fixed = {"crf": str(asked.quality), "bf": "0", "forced-idr": "1"}
+    return {**tuned, **_ceiling(asked), **fixed}
 
 
-def _x265(preset: str, quality: int, bitrate: int) -> dict[str, str]:
+def _x265(asked: Asked) -> dict[str, str]:
     own = "bframes=0:pools=none:frame-threads=1:log-level=error:rc-lookahead=5"
-    options = {"preset": preset, "crf": str(quality), "forced-idr": "1", "x265-params": own}
-    return {**options, **_ceiling(bitrate)}
+    options = {"preset": asked.preset, "crf": str(asked.quality), "forced-idr": "1"}
+    return {**options, "x265-params": own, **_ceiling(asked)}
 
 
-def _av1(preset: str, quality: int, bitrate: int) -> dict[str, str]:
-    own = f"pred-struct=1:lp=1:mbr={max(1, bitrate // 1000)}"
-    return {"preset": preset, "crf": str(quality), "svtav1-params": own}
+def _av1(asked: Asked) -> dict[str, str]:
+    own = f"pred-struct=1:lp=1:mbr={max(1, asked.bitrate // 1000)}"
+    return {"preset": asked.preset, "crf": str(asked.quality), "svtav1-params": own}
 
 
-def _nvenc(preset: str, quality: int, bitrate: int) -> dict[str, str]:
-    options = {"preset": preset, "rc": "vbr", "cq": str(quality), "bf": "0", "forced-idr": "1"}
-    return {**options, **_ceiling(bitrate)}
+def _nvenc(asked: Asked) -> dict[str, str]:
+    fixed = {"rc": "vbr", "bf": "0", "forced-idr": "1"}
+    return {"preset": asked.preset, "cq": str(asked.quality), **fixed, **_ceiling(asked)}
 
 
-def _vaapi(preset: str, quality: int, bitrate: int) -> dict[str, str]:
-    options = {"compression_level": preset, "qp": str(quality), "bf": "0"}
-    return {**options, **_ceiling(bitrate)}
+def _vaapi(asked: Asked) -> dict[str, str]:
+    options = {"compression_level": asked.preset, "qp": str(asked.quality), "bf": "0"}
+    return {**options, **_ceiling(asked)}
 
 
-def _ceiling(bitrate: int) -> dict[str, str]:
-    return {"maxrate": str(bitrate), "bufsize": str(2 * bitrate)}
+def _ceiling(asked: Asked) -> dict[str, str]:
+    return {"maxrate": str(asked.bitrate), "bufsize": str(2 * asked.bitrate)}
 
 
 #: Each by its name in FFmpeg, which is also the setting's.
@@ -81,13 +98,14 @@ CODECS: Final[Mapping[str, Codec]] = MappingProxyType(
 )
 
 
-def options(name: str, *, preset: str = "", quality: int = 0, bitrate: int) -> dict[str, str]:
+def options(name: str, asked: Asked) -> dict[str, str]:
     """What FFmpeg is told for the codec ``name``; an empty preset and a 0 stand for defaults.
 
     Raises KeyError for a codec that is none of :data:`CODECS`, and WorkerFailed for a quality that
     is not on its scale.
     """
-    codec = CODECS[name]
+    codec, quality = CODECS[name], asked.quality
     if not 0 <= quality <= codec.worst:
         raise WorkerFailed(f"quality {quality} is not from 1 to {codec.worst}, as {name} counts it")
-    return codec.options(preset or codec.preset, quality or codec.quality, bitrate)
+    preset = asked.preset or codec.preset
+    return codec.options(replace(asked, preset=preset, quality=quality or codec.quality))

@@ -48,12 +48,10 @@ class Coding:
     quality: int = 0
     threads: int = 1
 
-    @property
-    def options(self) -> dict[str, str]:
-        """As FFmpeg names them; raises KeyError and ValueError."""
-        return codecs.options(
-            self.codec, preset=self.preset, quality=self.quality, bitrate=self.bitrate
-        )
+    def options(self, framerate: int) -> dict[str, str]:
+        """As FFmpeg names them; raises KeyError and WorkerFailed."""
+        asked = codecs.Asked(self.preset, self.quality, self.bitrate, framerate)
+        return codecs.options(self.codec, asked)
 
 
 class Clip:
@@ -84,7 +82,7 @@ class Clip:
         context.color_primaries = ColorPrimaries.BT709
         context.color_trc = ColorTrc.BT709
         context.gop_size = max(1, framerate * KEYFRAME_MS // 1000)
-        context.options = coding.options
+        context.options = coding.options(framerate)
         if tag := codecs.CODECS[coding.codec].tag:
             context.codec_tag = tag
         self._content_ms = 0  # the time as the encoder is told it
