@@ -101,7 +101,7 @@ class Surface:
 
     def _flatten(self) -> None:
         """Let nothing wait but inks, and no more of them than can be seen."""
-        self._waiting = unfolded(self._waiting)
+        self._waiting = uncovered(unfolded(self._waiting))
         if len(self._waiting) > _HEAVY // 2:
             self.settle()
 
