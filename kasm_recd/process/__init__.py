@@ -17,8 +17,9 @@ from kasm_recd.log import get_logger
 from kasm_recd.process.child import REAP_S, ChildId, Finished, watch
 from kasm_recd.process.command import Limits, chain, find_program, name_of, worker_argv, wrapper
 from kasm_recd.process.errand import run_errand
-from kasm_recd.process.forking import ForkServer, ForkServerLost, kept_warm, serving
+from kasm_recd.process.forking import ForkServer, ForkServerLost
 from kasm_recd.process.launch import launch
+from kasm_recd.process.warmth import kept_warm, serving
 
 if TYPE_CHECKING:
     from collections.abc import Awaitable, Callable, Sequence

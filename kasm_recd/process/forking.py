@@ -32,7 +32,7 @@ from kasm_recd.process.command import NICENESS, environment, name_of, worker_arg
 from kasm_recd.process.launch import Exit, Launched
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Sequence
+    from collections.abc import Sequence
     from pathlib import Path
 
     from kasm_recd.process.command import Limits
@@ -235,24 +235,3 @@ def _order(argv: Sequence[str], limits: Limits, folder: Path) -> dict[str, Any]:
         "cage": limits.cage,
         "rules": [] if limits.cage == "off" else policy.rules(argv, folder),
     }
-
-
-_serving: ForkServer | None = None
-
-
-def serving() -> ForkServer | None:
-    """The fork server that workers are started by now, if there is one."""
-    return _serving
-
-
-@contextlib.contextmanager
-def kept_warm(server: ForkServer | None = None) -> Iterator[ForkServer]:
-    """Meanwhile workers are forked where they can be."""
-    global _serving  # noqa: PLW0603 - one daemon, one event loop, one server
-    before, _serving = _serving, server or ForkServer()
-    server = _serving
-    try:
-        yield server
-    finally:
-        server.close()
-        _serving = before
