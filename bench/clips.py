@@ -18,6 +18,8 @@ from kasm_recd.encoder import Picture
 if TYPE_CHECKING:
     from argparse import Namespace
 
+    from tests.ssim import Ssim
+
 SIZES: Final = ("1280x720/25", "720x480/2")
 IDLE: Final = "ssh-idle.guac"
 LONG_IDLE: Final = (300, 600, 3600)  # seconds
@@ -107,7 +109,7 @@ def _compare(recording: Path, shown: str, folder: Path, *, versus: bool) -> dict
     return rows
 
 
-def _row(cost: Cost, lasts_s: float, clip: Path, ssim: likeness.Ssim | None) -> dict[str, Any]:
+def _row(cost: Cost, lasts_s: float, clip: Path, ssim: Ssim | None) -> dict[str, Any]:
     return {
         "cpu_s": cost.cpu_s,
         "wall_s": cost.wall_s,

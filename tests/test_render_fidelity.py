@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 import pytest
 from PIL import Image
 
-from bench.likeness import letterboxed, ssims
+from tests.ssim import letterboxed, ssims
 
 if TYPE_CHECKING:
     from collections.abc import Callable

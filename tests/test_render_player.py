@@ -12,10 +12,10 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from bench.likeness import letterboxed, ssims
 from kasm_recd.guacamole.instructions import encode
 from tests.fixtures_player import Job
 from tests.painting import OVER, SRC, encoded
+from tests.ssim import letterboxed, ssims
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
