@@ -1,4 +1,4 @@
-"""How each codec is asked for clips of screens: constant quality under a ceiling, no reordering.
+"""How each codec is asked for clips of screens: constant quality under a ceiling, shown in order.
 
 Screens are sharp text that stands still and changes by pieces. libx264's own presets spend most of
 their time where such pictures have nothing to gain: half-pixel search, many references, a look
@@ -68,7 +68,8 @@ def _x265(asked: Asked) -> dict[str, str]:
 
 
 def _av1(asked: Asked) -> dict[str, str]:
-    own = f"pred-struct=1:lp=1:mbr={max(1, asked.bitrate // 1000)}"
+    # Without leave to look ahead (pred-struct=1) it keeps no ceiling, and only warns of that.
+    own = f"pred-struct=2:lp=1:mbr={max(1, asked.bitrate // 1000)}"
     return {"preset": asked.preset, "crf": str(asked.quality), "svtav1-params": own}
 
 
@@ -91,7 +92,7 @@ CODECS: Final[Mapping[str, Codec]] = MappingProxyType(
     {
         DEFAULT_CODEC: Codec(SCREEN, 25, 51, _x264),
         "libx265": Codec("ultrafast", 26, 51, _x265, tag="hvc1"),
-        "libsvtav1": Codec("10", 32, 63, _av1),
+        "libsvtav1": Codec("8", 32, 63, _av1),
         "h264_nvenc": Codec("p4", 24, 51, _nvenc),
         "h264_vaapi": Codec("4", 24, 51, _vaapi),
     }
