@@ -8,7 +8,6 @@ for its first facts instead of being refused, but never long.
 from __future__ import annotations
 
 import asyncio
-import contextlib
 import os
 import time
 from typing import TYPE_CHECKING, Any, Final, NoReturn
@@ -29,6 +28,7 @@ from kasm_recd.gauges import gauges
 from kasm_recd.log import get_logger
 from kasm_recd.measuring import gids_of, measure, uids_of
 from kasm_recd.outlook import Outlook
+from kasm_recd.pauses import pause
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -107,8 +107,7 @@ class Desk:
         known = self.outlook.known
         if known.is_set() or (self.outlook.settings_error and self._recorder is None):
             return
-        with contextlib.suppress(TimeoutError):
-            await asyncio.wait_for(known.wait(), READY_S)
+        await pause(known, READY_S)
 
     def facts(self) -> Facts:
         """What is known now."""
@@ -123,8 +122,7 @@ class Desk:
             settings, recorder = self._settings, self._recorder  # that took its time
             if settings is not None and recorder is not None:
                 await self._measure(settings, recorder)
-            with contextlib.suppress(TimeoutError):
-                await asyncio.wait_for(self._measure_now.wait(), MEASURE_S)
+            await pause(self._measure_now, MEASURE_S)
 
     async def _measure(self, settings: Settings, recorder: Recorder) -> None:
         """The journal is read first: a booking ends only for a recording that is measured then."""

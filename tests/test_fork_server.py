@@ -136,6 +136,25 @@ async def test_the_death_of_the_server_is_the_workers_and_the_next_one_has_anoth
     assert server.pid not in {None, pid}
 
 
+async def test_a_new_server_is_not_asked_for_a_child_of_the_one_before(
+    server: ForkServer, run: Run
+) -> None:
+    pid = await pid_of(server, run)
+    started = asyncio.Event()
+
+    async def tell(_child: process.ChildId) -> None:
+        started.set()
+
+    running = asyncio.create_task(run(SLEEP, on_start=tell))
+    await started.wait()
+    os.kill(pid, signal.SIGKILL)
+    server.close()  # as when an order finds it gone, before its worker is seen to have ended
+    server.open()
+    assert (await running).code == -signal.SIGKILL
+    again = await pid_of(server, run)
+    assert again == server.pid != pid
+
+
 async def test_a_server_that_does_not_answer_is_given_up(
     tmp_path: Path, roomy: process.Limits
 ) -> None:

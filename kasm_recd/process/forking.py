@@ -121,11 +121,14 @@ class ForkServer:
             streams = [ours.enter_context(os.fdopen(read, "rb", 0)) for read, _ in pipes]
             for _, write in pipes:
                 theirs.callback(os.close, write)
+            if self._socket is None:
+                self.open()
+            server = self._socket
             asked = self._ask(order, [write for _, write in pipes])
             theirs.close()
             pid = await self._pid(asked)
             ours.pop_all()
-        return Launched(pid, streams[0], streams[1], lambda: self._reap(pid))
+        return Launched(pid, streams[0], streams[1], lambda: self._reap(pid, server))
 
     def close(self) -> None:
         """End the server, and with it what it forked."""
@@ -134,7 +137,8 @@ class ForkServer:
     async def _pid(self, asked: asyncio.Future[Any]) -> int:
         """The worker's pid; a worker that nobody waits for any more is ended."""
         try:
-            answer = await asyncio.wait_for(asyncio.shield(asked), self._answer_s)
+            async with asyncio.timeout(self._answer_s):
+                answer = await asyncio.shield(asked)
         except TimeoutError:
             log.warning("fork_server.lost", cause=f"no answer within {self._answer_s:g} s")
             self._lose("it does not answer")
@@ -150,10 +154,10 @@ class ForkServer:
         if asked.exception() is None and "pid" in asked.result():
             pid = asked.result()["pid"]
             os.kill(pid, signal.SIGKILL)  # not reaped yet, so the number is still its own
-            self._reap(pid)
+            self._reap(pid, self._socket)
 
-    def _reap(self, pid: int) -> asyncio.Future[Exit]:
-        """How the ended or dying ``pid`` ended."""
+    def _reap(self, pid: int, server: socket.socket | None) -> asyncio.Future[Exit]:
+        """How the ended or dying ``pid`` ended, as ``server`` tells that forked it."""
         ended: asyncio.Future[Exit] = asyncio.get_running_loop().create_future()
 
         def tell(asked: asyncio.Future[Any]) -> None:
@@ -162,6 +166,9 @@ class ForkServer:
             self.cpu_s += exit_.cpu_s
             ended.set_result(exit_)
 
+        if server is not self._socket:  # another one by now, which never had that child
+            ended.set_result(_LOST)
+            return ended
         try:
             self._ask({"reap": pid}).add_done_callback(tell)
         except ForkServerLost:
@@ -170,14 +177,12 @@ class ForkServer:
 
     def _ask(self, order: dict[str, Any], descriptors: Sequence[int] = ()) -> asyncio.Future[Any]:
         """The answer to ``order``, which comes in its turn."""
-        if self._socket is None:
-            if "reap" in order:  # of a server that is gone
-                raise ForkServerLost
-            self.open()
-        assert self._socket is not None  # noqa: S101 - for the type checker
         try:
+            if self._socket is None:
+                raise ForkServerLost
             socket.send_fds(self._socket, [json.dumps(order).encode()], descriptors)
         except OSError as error:  # also where it has not taken so many orders that none goes in
+            log.warning("fork_server.lost", cause=str(error))
             self._lose(str(error))
             raise ForkServerLost from error
         asked: asyncio.Future[Any] = asyncio.get_running_loop().create_future()

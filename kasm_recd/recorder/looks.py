@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 import asyncio
-import contextlib
 import time
 from typing import TYPE_CHECKING, Final, NoReturn
+
+from kasm_recd.pauses import pause
 
 if TYPE_CHECKING:
     from kasm_recd.ballast import Ballast
@@ -55,10 +56,7 @@ class Looks:
             self._kick.clear()
             await self._retention.sweep()
             await self._stages.preambles.seek()
-            try:
-                await asyncio.wait_for(self._kick.wait(), SWEEP_S)
-            except TimeoutError:
-                continue
+            await pause(self._kick, SWEEP_S)
 
     async def _keep_ballast(self) -> NoReturn:
         while True:
@@ -68,8 +66,7 @@ class Looks:
             await asyncio.to_thread(self._stages.relief.look)
             if await self._stages.relief.waive_one():
                 self._kick.set()
-            with contextlib.suppress(TimeoutError):
-                await asyncio.wait_for(self._refused.wait(), LOOK_S)
+            await pause(self._refused, LOOK_S)
 
     async def _count_uptime(self) -> NoReturn:
         before = time.monotonic()

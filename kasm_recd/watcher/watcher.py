@@ -8,6 +8,7 @@ import time
 from typing import TYPE_CHECKING, Final
 
 from kasm_recd.clock import Clock
+from kasm_recd.pauses import pause
 from kasm_recd.watcher.finished import Patience
 from kasm_recd.watcher.hints import Hints
 from kasm_recd.watcher.scanner import Scanner
@@ -85,8 +86,7 @@ class Watcher:
         """Waits for a hint, not too short a time and not longer than the interval."""
         shortest = min(self._interval_s, max(SHORTEST_REST_S, took / SCAN_SHARE))
         await asyncio.sleep(shortest)
-        with contextlib.suppress(TimeoutError):
-            await asyncio.wait_for(self._hinted.wait(), self._interval_s - shortest)
+        await pause(self._hinted, self._interval_s - shortest)
 
     def _wake(self) -> None:
         """Called from watchdog's thread, also while the event loop ends."""
