@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 import base64
+import sys
 
 import pytest
 
+from kasm_recd.guacamole.arguments import numbers
 from tests.painting import BLUE, GREEN, OVER, RED, SRC, Painter, encoded, plain
 
 
@@ -114,3 +116,10 @@ def test_what_is_never_seen_is_not_counted_as_missed(opcode: str) -> None:
     painter = Painter()
     painter.say(opcode, 1, 2, 3)
     assert not painter.display.ignored
+
+
+def test_arguments_that_nobody_asked_for_are_not_kept() -> None:
+    args = (b"7", b"8", bytes(1_000_000))
+    before = sys.getrefcount(args)
+    assert numbers(args, 2) == (7, 8)
+    assert sys.getrefcount(args) == before

@@ -16,13 +16,15 @@ def take(args: tuple[bytes, ...], count: int) -> tuple[bytes, ...]:
     return args[:count]
 
 
-@lru_cache(maxsize=4_096)
 def numbers(args: tuple[bytes, ...], count: int) -> tuple[int, ...]:
-    """The first ``count`` arguments as whole numbers. Raises Undrawable.
+    """The first ``count`` arguments as whole numbers. Raises Undrawable."""
+    return _numbers(take(args, count))
 
-    A screen repeats itself, so half of them are known.
-    """
-    return tuple(map(checked_number, take(args, count)))
+
+@lru_cache(maxsize=4_096)
+def _numbers(args: tuple[bytes, ...]) -> tuple[int, ...]:
+    """A screen repeats itself, so half of them are known; what no number is, is not kept."""
+    return tuple(map(checked_number, args))
 
 
 def real(text: bytes) -> float:
