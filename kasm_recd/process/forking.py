@@ -153,7 +153,8 @@ class ForkServer:
     def _end_unwanted(self, asked: asyncio.Future[Any]) -> None:
         if asked.exception() is None and "pid" in asked.result():
             pid = asked.result()["pid"]
-            os.kill(pid, signal.SIGKILL)  # not reaped yet, so the number is still its own
+            if self._socket is not None:  # else it died with the server, and its number is free
+                os.kill(pid, signal.SIGKILL)
             self._reap(pid, self._socket)
 
     def _reap(self, pid: int, server: socket.socket | None) -> asyncio.Future[Exit]:
