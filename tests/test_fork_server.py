@@ -58,6 +58,18 @@ async def pid_of(server: ForkServer, run: Run) -> int:
     return server.pid
 
 
+async def started(run: Run, **arguments: Any) -> asyncio.Task[process.Finished]:
+    """A worker that would sleep for minutes, and runs."""
+    runs = asyncio.Event()
+
+    async def tell(_child: process.ChildId) -> None:
+        runs.set()
+
+    running = asyncio.create_task(run(SLEEP, on_start=tell, **arguments))
+    await runs.wait()
+    return running
+
+
 async def test_one_server_forks_all_and_ends_with_the_last_use(
     run: Run, new_children: Callable[[], list[psutil.Process]]
 ) -> None:
@@ -122,13 +134,7 @@ async def test_the_death_of_the_server_is_the_workers_and_the_next_one_has_anoth
     server: ForkServer, run: Run
 ) -> None:
     pid = await pid_of(server, run)
-    started = asyncio.Event()
-
-    async def tell(_child: process.ChildId) -> None:
-        started.set()
-
-    running = asyncio.create_task(run(SLEEP, on_start=tell, check=True))
-    await started.wait()
+    running = await started(run, check=True)
     os.kill(pid, signal.SIGKILL)
     with pytest.raises(WorkerFailed, match="killed by SIGKILL"):
         await running
@@ -140,13 +146,7 @@ async def test_a_new_server_is_not_asked_for_a_child_of_the_one_before(
     server: ForkServer, run: Run
 ) -> None:
     pid = await pid_of(server, run)
-    started = asyncio.Event()
-
-    async def tell(_child: process.ChildId) -> None:
-        started.set()
-
-    running = asyncio.create_task(run(SLEEP, on_start=tell))
-    await started.wait()
+    running = await started(run)
     os.kill(pid, signal.SIGKILL)
     server.close()  # as when an order finds it gone, before its worker is seen to have ended
     server.open()

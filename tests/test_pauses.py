@@ -12,8 +12,14 @@ from kasm_recd.pauses import pause
 async def test_an_event_and_time_each_end_a_pause() -> None:
     event = asyncio.Event()
     await pause(event, 0.001)
+    assert not event.is_set()
+    resting = asyncio.create_task(pause(event, 600))
+    await asyncio.sleep(0)
+    assert not resting.done()
     event.set()
-    await pause(event, 600)
+    async with asyncio.timeout(30):
+        await resting
+    assert resting.done()
 
 
 @pytest.mark.parametrize("turns", range(6))
