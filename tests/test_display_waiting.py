@@ -17,7 +17,7 @@ from PIL import Image
 from kasm_recd.guacamole import images, pictures, waiting
 from kasm_recd.guacamole.compositing import opaque
 from kasm_recd.guacamole.geometry import Rect
-from kasm_recd.guacamole.inks import Colour, Drawing, Held
+from kasm_recd.guacamole.inks import Colour, Drawing, Held, Loan
 from kasm_recd.guacamole.instructions import Instruction, encode, read
 from kasm_recd.guacamole.waiting import Surface
 from tests.display_state import differences
@@ -240,3 +240,64 @@ def test_no_more_than_a_bound_waits() -> None:
     del past
     assert held.bytes == 0
     assert (other.look(whole) == 0xFF000007).all()
+
+
+def _blank(held: Held) -> Surface:
+    surface = Surface(held)
+    surface.replace(np.zeros((64, 64), np.uint32))
+    return surface
+
+
+def _filled(surface: Surface, word: int, place: Rect) -> None:
+    surface.draw(Drawing(place, Colour(np.uint32(word), opaque=True), 0, 0))
+
+
+def test_who_knows_what_waits_knows_it_drawn_and_costs_no_copy() -> None:
+    held, whole = Held(), Rect(0, 0, 64, 64)
+    one, other = _blank(held), _blank(held)
+    _filled(one, 0xFF000007, whole)
+    past = one.past(whole)
+    assert past is not None
+    other.draw(Drawing(whole, past, 0, 0))
+    one.settle()
+    assert held.bytes == 0
+    assert len(past.drawings) == past.weight == past.depth == 1
+    _filled(one, 0xFF000009, Rect(0, 0, 32, 64))
+    one.settle()
+    assert held.bytes == whole.area * 4  # this is news, so what was known is copied
+    assert (other.look(whole) == 0xFF000007).all()
+
+
+@pytest.mark.parametrize("way", ["changed", "replaced", "drawn between"])
+def test_what_was_known_before_is_not_taken_for_what_is_drawn_now(way: str) -> None:
+    held, whole = Held(), Rect(0, 0, 64, 64)
+    one, other = _blank(held), _blank(held)
+    one.words[...] = 0xFF000007
+    past = one.past(whole)
+    assert past is not None
+    other.draw(Drawing(whole, past, 0, 0))
+    if way == "changed":
+        one.words[...] = 0xFF000008
+    elif way == "replaced":
+        one.replace(np.full((64, 64), 0xFF000008, np.uint32))
+    else:
+        _filled(one, 0xFF000008, Rect(0, 0, 9, 9))
+        one.settle()
+    _filled(one, 0xFF000009, Rect(64, 64, 64, 64))  # which no part of the past has
+    one.settle()
+    _filled(one, 0xFF00000A, whole)
+    one.settle()
+    assert (other.look(whole) == 0xFF000007).all()
+
+
+def test_of_its_own_pixels_a_surface_copies_no_more_than_it_shows() -> None:
+    one = _blank(Held())
+    one.words[...] = np.arange(64, dtype=np.uint32)[:, None] | 0xFF000000
+    past = one.past(Rect(0, 0, 64, 64))
+    assert past is not None
+    one.draw(Drawing(Rect(0, 0, 64, 8), past, 0, -1))  # a scroll of its upper rows
+    del past
+    with patch.object(Loan, "keep", autospec=True, side_effect=Loan.keep) as keep:
+        one.settle()
+    assert [call.args[0].part for call in keep.call_args_list] == [Rect(0, 1, 64, 9)]
+    assert (one.words[:10, 0] & 0xFF).tolist() == [1, 2, 3, 4, 5, 6, 7, 8, 8, 9]

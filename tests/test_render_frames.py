@@ -5,11 +5,13 @@ from __future__ import annotations
 from collections import Counter
 from itertools import pairwise
 from typing import TYPE_CHECKING
+from unittest.mock import patch
 
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from kasm_recd.guacamole import inks
 from kasm_recd.guacamole.display import Display
 from kasm_recd.guacamole.instructions import Instruction, encode, read
 from kasm_recd.workers import frames
@@ -150,3 +152,50 @@ def test_an_endless_stretch_without_a_sync_is_drawn_in_bounded_memory(
         pass
     assert applied.total() > 1_500
     assert held < 500
+
+
+def _applied(*written: bytes) -> tuple[Display, list[tuple[int, ...]]]:
+    """What is shown at each frame of a red, a green and a blue picture, one a second."""
+    display = Display()
+    schedule = Schedule(display, Clock(START + 2_000), framerate=25)
+    found = [each for each in read(written) if isinstance(each, Instruction)]
+    seen = [tuple(map(int, display.picture()[0, 0])) for _ in schedule.frames(found)]
+    return display, seen
+
+
+def _fill(layer: int, *colour: int) -> list[bytes]:
+    return [encode("rect", layer, 0, 0, 4, 4), encode("cfill", 14, layer, *colour, 255)]
+
+
+@pytest.mark.parametrize("buffer", ["-1", "-01", "-0", "0"])
+def test_a_frame_shows_nothing_of_what_comes_after_its_sync(buffer: str) -> None:
+    """Guacd copies a frame to a buffer right after its ``sync``; only buffers may be early."""
+    display, seen = _applied(
+        encode("size", 0, 4, 4),
+        encode("size", 1, 0, 0),
+        *_fill(-2, 0, 0, 200),
+        *_fill(0, 200, 0, 0),
+        encode("sync", START),
+        encode("mouse", 0, 0),
+        encode("copy", -2, 0, 0, 4, 4, 14, buffer, 0, 0),
+        *_fill(0, 0, 200, 0),
+        encode("sync", START + 1_000),
+        encode("copy", buffer, 0, 0, 4, 4, 14, 0, 0, 0),
+        encode("sync", START + 2_000),
+    )
+    assert seen[0] == (200, 0, 0)
+    assert seen[1] == (0, 200, 0)
+    assert display.damage == []
+
+
+def test_a_note_of_the_last_frame_is_made_before_that_is_painted() -> None:
+    """Then nothing is copied for it: the buffer knows what is seen."""
+    fills = [_fill(0, red, 0, 0) for red in (10, 20, 30)]
+    note = encode("copy", 0, 0, 0, 4, 4, 14, -1, 0, 0)
+    written = [encode("size", 0, 4, 4)]
+    for second, fill in enumerate(fills):
+        written += [*fill, encode("sync", START + 1_000 * second), note]
+    with patch.object(inks.Loan, "keep") as keep:
+        _, seen = _applied(*written)
+        assert [red for red, _, _ in seen] == [10, 20, 30]
+    assert keep.call_count == 0

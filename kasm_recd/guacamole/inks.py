@@ -9,6 +9,8 @@ from weakref import WeakSet
 from kasm_recd.guacamole.compositing import is_opaque
 
 if TYPE_CHECKING:
+    from collections.abc import Sequence
+
     import numpy as np
 
     from kasm_recd.guacamole.geometry import Rect
@@ -56,26 +58,31 @@ class Colour(NamedTuple):
         return self.word
 
 
-class Past(NamedTuple):
-    """What a surface had waiting at some moment: ``drawings``, the lowest of which is a loan."""
+class Past:
+    """What a surface looked like at some moment: ``drawings``, the lowest of which is a loan.
 
-    loan: Loan
-    drawings: tuple[Drawing, ...]
-    weight: int
-    depth: int
+    The others waited on the surface then. ``weight`` is how many drawings it is made of, and
+    ``depth`` how often a copy of a copy.
+    """
 
-    @classmethod
-    def of(cls, loan: Loan, above: list[Drawing]) -> Past:
-        """``loan`` with ``above`` waiting to be drawn on it."""
+    __slots__ = ("__weakref__", "depth", "drawings", "weight")
+    opaque = True  # it is all that can be seen of opaque pixels
+
+    def __init__(self, loan: Loan, above: Sequence[Drawing]) -> None:
         pasts = [drawing.ink for drawing in above if isinstance(drawing.ink, Past)]
-        weight = 1 + len(above) + sum(past.weight for past in pasts)
-        depth = 1 + max((past.depth for past in pasts), default=0)
-        return cls(loan, (Drawing(loan.part, loan, 0, 0), *above), weight, depth)
+        self.drawings = (Drawing(loan.part, loan, 0, 0), *above)
+        self.weight: int = 1 + len(above) + sum(past.weight for past in pasts)
+        self.depth: int = 1 + max((past.depth for past in pasts), default=0)
 
     @property
-    def opaque(self) -> bool:
-        """It is all that can be seen of opaque pixels."""
-        return True
+    def part(self) -> Rect:
+        """Which part of the surface it is."""
+        return self.drawings[0].place
+
+    def drawn(self, loan: Loan) -> None:
+        """All that waited is drawn, and nothing else: ``loan`` alone looks like it now."""
+        self.drawings = (Drawing(loan.part, loan, 0, 0),)
+        self.weight = self.depth = 1
 
 
 class Held:

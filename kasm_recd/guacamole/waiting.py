@@ -12,6 +12,7 @@ waits, and nothing is left out but what later drawings cover with opaque pixels.
 
 from __future__ import annotations
 
+from operator import is_
 from typing import TYPE_CHECKING, Final
 from weakref import WeakSet
 
@@ -40,7 +41,8 @@ class Surface:
         self._words: Words = np.zeros((0, 0), np.uint32)
         self._waiting: list[Drawing] = []
         self._many = _MANY
-        self._loans: WeakSet[Loan] = WeakSet()
+        self._loans: WeakSet[Loan] = WeakSet()  # whose pixels are its own
+        self._pasts: WeakSet[Past] = WeakSet()  # that others have of it
         self._solid = NOWHERE  # opaque all over
         self._held = held
 
@@ -48,7 +50,7 @@ class Surface:
     def words(self) -> Words:
         """All of its pixels, to be read and changed until something else is done with it."""
         self.settle()
-        self._keep_loans([self.area])
+        self._keep_all()
         self._solid = NOWHERE
         return self._words
 
@@ -65,7 +67,7 @@ class Surface:
     def replace(self, words: Words) -> None:
         """Have other pixels from now on; nothing waits."""
         self._waiting = []
-        self._keep_loans([self.area])
+        self._keep_all()
         self._solid = NOWHERE
         self._words = words
         self.area = Rect(0, 0, words.shape[1], words.shape[0])
@@ -86,18 +88,20 @@ class Surface:
 
     def past(self, part: Rect) -> Past | None:
         """What ``part`` looks like now; None where something shines through it."""
-        past = self._past(part)
+        past, loan = self._past(part)
         if past.weight > _HEAVY or past.depth > _DEEP:
             self._flatten()
-            past = self._past(part)
+            past, loan = self._past(part)
         if not self._is_solid(part) and not self._is_solid_below(past, part):
             return None
-        self._loans.add(past.loan)
+        self._loans.add(loan)
+        self._pasts.add(past)
         return past
 
-    def _past(self, part: Rect) -> Past:
+    def _past(self, part: Rect) -> tuple[Past, Loan]:
         above = [drawing for drawing in self._waiting if drawing.place.meets(part)]
-        return Past.of(Loan(self._words, part, self._held), above)
+        loan = Loan(self._words, part, self._held)
+        return Past(loan, above), loan
 
     def _flatten(self) -> None:
         """Let nothing wait but inks, and no more of them than can be seen."""
@@ -111,7 +115,12 @@ class Surface:
             return
         waiting, self._waiting = self._waiting, []
         seen = unfolded(waiting)
-        self._keep_loans([drawing.place for drawing in seen])
+        changing = around(drawing.place for drawing in seen)
+        lent = self._lent_anew(waiting)
+        del waiting  # with what was lent to it alone
+        self._keep_own(seen, changing)
+        self._keep_loans(changing)
+        self._loans.update(lent)
         words = self._words
         for place, ink, x, y in seen:
             pixels = ink.pixels(place.moved(-x, -y))  # type: ignore[union-attr]
@@ -122,6 +131,22 @@ class Surface:
                 words[top:bottom, left:right] = pixels
             else:
                 composite(words[top:bottom, left:right], pixels, OVER)
+
+    def _lent_anew(self, waiting: list[Drawing]) -> list[Loan]:
+        """Loans to those who know what was here until ``waiting`` came: its look once all is drawn.
+
+        So nothing has to be copied for them, and nothing drawn again. What they had before is
+        theirs no more.
+        """
+        loans = []
+        pasts, self._pasts = list(self._pasts), WeakSet()
+        for past in pasts:
+            above = [drawing for drawing in waiting if drawing.place.meets(past.part)]
+            if len(past.drawings) == 1 + len(above) and all(map(is_, past.drawings[1:], above)):
+                loans.append(Loan(self._words, past.part, self._held))
+                past.drawn(loans[-1])
+                self._pasts.add(past)
+        return loans
 
     def _is_solid(self, part: Rect) -> bool:
         if not self._solid.contains(part):
@@ -142,13 +167,25 @@ class Surface:
         below = self._words[part.within][left.at(part)]
         return not below.size or opaque(below)
 
-    def _keep_loans(self, changing: list[Rect]) -> None:
+    def _keep_own(self, drawings: list[Drawing], changing: Rect) -> None:
+        """Copy what ``drawings`` need of the pixels in ``changing``, and no more than that."""
+        for index, (place, ink, x, y) in enumerate(drawings):
+            if isinstance(ink, Loan) and ink in self._loans:
+                part = place.moved(-x, -y)
+                if part.meets(changing):
+                    own = Loan(self._words, part, self._held)
+                    own.keep()
+                    drawings[index] = Drawing(place, own, x, y)
+
+    def _keep_all(self) -> None:
+        """Copy all that is lent, as any pixel may change."""
+        self._pasts.clear()
+        self._keep_loans(self.area)
+
+    def _keep_loans(self, changing: Rect) -> None:
         """Copy what is lent, as pixels in ``changing`` are about to change."""
-        if not changing or not self._loans:
-            return
-        bounds = around(changing)
         for loan in list(self._loans):
-            if loan.part.meets(bounds):
+            if loan.part.meets(changing):
                 self._loans.discard(loan)
                 loan.keep()
 

@@ -10,6 +10,7 @@ from __future__ import annotations
 import math
 from typing import TYPE_CHECKING, Final
 
+from kasm_recd.guacamole.display import UNSEEN
 from kasm_recd.guacamole.timeline import follows
 
 if TYPE_CHECKING:
@@ -22,6 +23,9 @@ if TYPE_CHECKING:
 #: are drawn without knowing it. guacd writes up to 4.3 MB between two.
 HELD_BYTES: Final = 16_000_000
 HELD_INSTRUCTIONS: Final = 50_000
+#: What leaves every layer and every buffer as they are.
+_DRAWING_NOTHING: Final = UNSEEN | {"mouse"}
+_COPY_ARGUMENTS: Final = 9
 
 
 class Clock:
@@ -105,6 +109,33 @@ class Schedule:
         if self._due is not None and self._due < now:
             yield self._show(self._due)
 
+    def _draw_unseen(self) -> None:
+        """Before a frame, do what comes next and is not seen: copies to buffers.
+
+        guacd begins each frame by copying the last one to a buffer. Once that shows what is seen
+        now, nothing has to be kept of what was seen before.
+        """
+        early, others = [], []
+        for instruction in self._held:
+            if _is_to_buffer(instruction):
+                early.append(instruction)
+            elif instruction.opcode in _DRAWING_NOTHING:
+                others.append(instruction)
+            else:
+                break
+        self._held[: len(early) + len(others)] = others
+        for instruction in early:
+            self._display.apply(instruction)
+
     def _show(self, moment: int) -> int:
+        self._draw_unseen()
         self._shown, self._last, self._due = self._display.version, moment, None
         return moment
+
+
+def _is_to_buffer(instruction: Instruction) -> bool:
+    """Whether it is a copy to a buffer, which is never seen itself."""
+    if instruction.opcode != "copy" or len(instruction.args) < _COPY_ARGUMENTS:
+        return False
+    target = instruction.args[6]
+    return target.startswith(b"-") and bool(target.strip(b"-0"))
