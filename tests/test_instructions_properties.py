@@ -3,16 +3,20 @@
 from __future__ import annotations
 
 from typing import TYPE_CHECKING
+from unittest.mock import patch
 
 from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
 from kasm_recd.contents import Damage
-from kasm_recd.guacamole.framing import MAX_BYTES
+from kasm_recd.guacamole import framing
+from kasm_recd.guacamole.framing import MAX_BYTES, Incomplete, Malformed, frame
 from kasm_recd.guacamole.instructions import Instruction, Reader, encode, read
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable
+    from collections.abc import Callable, Iterable
+
+    from kasm_recd.guacamole.framing import Framed
 
 NOW = 4_370_037
 
@@ -121,3 +125,33 @@ def test_what_was_encoded_is_read_again(calls: list[tuple[str, list[str]]]) -> N
     found = list(read(encode(opcode, *args) for opcode, args in calls))
     assert not any(isinstance(item, Damage) or item.doubtful for item in found)
     assert [(opcode, [arg.decode() for arg in args]) for opcode, args in said(found)] == calls
+
+
+blobs = st.builds(
+    lambda index, length, data, end: b"4.blob,%s,%s.%s%s" % (index, length, data, end),
+    st.sampled_from([b"1.0", b"1.9", b"2.63", b"3.128", b"1.63", b"2.6", b"1.-", b"1.\xc3\xa9"]),
+    st.sampled_from([b"4", b"8", b"04", b"00008", b"0", b"5", b"8193", b"99999", b"-4"]),
+    st.one_of(
+        st.sampled_from([b"QUJD", b"QUJDQQ==", b"QUJD,1.1", b"Q;JD", b"Q\0JD", b"", b"A" * 8_193]),
+        st.binary(max_size=9),
+    ),
+    st.sampled_from([b";", b",", b",1.7;", b"", b"x", b";4.sync,1.1;", b";;"]),
+)
+
+
+@settings(max_examples=2_000, deadline=None)
+@given(blobs)
+@example(b"4.blob,1.0,4.QUJD;")
+@example(b"4.blob,2.63,8.QUJDQQ==;4.")
+@example(b"4.blob,1.0,8193." + b"A" * 8_193 + b";")
+def test_the_short_way_for_blobs_tells_what_the_long_one_does(stream: bytes) -> None:
+    def told(way: Callable[[], Framed]) -> Framed | tuple[type[Exception], object]:
+        try:
+            return way()
+        except (Malformed, Incomplete) as verdict:
+            return type(verdict), vars(verdict)
+
+    both = [told(lambda: frame(stream, 0))]
+    with patch.object(framing, "_blob", return_value=None):
+        both.append(told(lambda: frame(stream, 0)))
+    assert both[0] == both[1]

@@ -90,9 +90,19 @@ def _unfold(drawings: Sequence[Drawing], left: Uncovered, found: list[Drawing]) 
             if left.take(drawing):
                 found.append(drawing)
         elif left.sees(place):
-            within = [
-                Drawing(part, inner.ink, inner.x + x, inner.y + y)
-                for inner in ink.drawings
-                if not (part := inner.place.moved(x, y).cut_to(place)).empty
-            ]
-            _unfold(within, left, found)
+            _unfold(_seen_through(place, ink.drawings, x, y), left, found)
+
+
+def _seen_through(place: Rect, drawings: Iterable[Drawing], x: int, y: int) -> list[Drawing]:
+    """Those of ``drawings``, moved by (``x``, ``y``), of which something lies in ``place``.
+
+    A small copy of a large surface shows few of them, so no rectangle is made for the others.
+    """
+    left, top, right, bottom = place.moved(-x, -y)
+    found = []
+    for drawing in drawings:
+        at = drawing.place
+        if at[0] < right and left < at[2] and at[1] < bottom and top < at[3]:
+            part = at.moved(x, y).cut_to(place)
+            found.append(Drawing(part, drawing.ink, drawing.x + x, drawing.y + y))
+    return found

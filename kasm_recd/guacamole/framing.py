@@ -29,6 +29,8 @@ _SHORT: Final = b"(?:%s)" % b"|".join(b"%d\\.[ -+\\--:<-~]{%d}" % (n, n) for n i
 #: A whole instruction of plain elements shorter than ten characters: most of them, short of blobs.
 PLAIN: Final = re.compile(b"%s(?:,%s){0,%d};" % (_SHORT, _SHORT, MAX_ELEMENTS - 1))
 
+#: How a blob begins. Most bytes of a recording belong to one.
+_BLOB: Final = re.compile(rb"4\.blob,(?:1\.([0-9])|2\.([0-9]{2})),([1-9][0-9]{0,3})\.")
 _LENGTHS: Final = {b"%d" % length: length for length in range(MAX_CHARACTERS + 1)}
 _DIGITS: Final = re.compile(b"[0-9]*")
 _BASE64: Final = b"ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789+/="
@@ -90,6 +92,25 @@ def frame(buffer: bytes, start: int, max_elements: int = MAX_ELEMENTS) -> Framed
 
     The verdict follows from the instruction's own bytes, however many the buffer has beyond them.
     """
+    return _blob(buffer, start) or _frame(buffer, start, max_elements)
+
+
+def _blob(buffer: bytes, start: int) -> Framed | None:
+    """As :func:`_frame`, for a sound blob of two arguments; None for anything else."""
+    opening = _BLOB.match(buffer, start)
+    if opening is None:
+        return None
+    short, long, digits = opening.groups()
+    begin, length = opening.end(), int(digits)
+    end = begin + length
+    data = buffer[begin:end]
+    if length > MAX_CHARACTERS or buffer[end : end + 1] != b";" or data.translate(None, _BASE64):
+        return None
+    return "blob", (short or long, data), end + 1
+
+
+def _frame(buffer: bytes, start: int, max_elements: int) -> Framed:
+    """As :func:`frame`, for all that there is."""
     values: list[bytes] = []
     position, limit = start, start + MAX_BYTES
     while len(values) < max_elements:
