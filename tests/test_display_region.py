@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import numpy as np
-from hypothesis import given, settings
+from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
 from kasm_recd.guacamole.geometry import Rect, Region
@@ -42,3 +42,22 @@ def test_many_that_lie_apart_stay_apart() -> None:
     pieces = region.take()
     assert sum(piece.area for piece in pieces) < 5_000
     assert len(pieces) > 1
+
+
+@settings(max_examples=500, deadline=None)
+@given(*(st.tuples(*[st.integers(0, 12)] * 4) for _ in range(2)))
+@example((0, 0, 9, 9), (0, 0, 9, 4))
+@example((2, 2, 9, 9), (5, 0, 12, 12))
+def test_what_is_left_of_a_rectangle_is_as_small_as_one_can_be(
+    one: tuple[int, int, int, int], other: tuple[int, int, int, int]
+) -> None:
+    whole, cut = Rect.sized(*one), Rect.sized(*other)
+    pixels = np.zeros((30, 30), np.bool_)
+    pixels[whole.within] = True
+    pixels[cut.within] = False
+    left = whole.without(cut)
+    ys, xs = np.nonzero(pixels)
+    if not ys.size:
+        assert left.empty
+    else:
+        assert left == Rect(xs.min(), ys.min(), xs.max() + 1, ys.max() + 1)

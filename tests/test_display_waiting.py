@@ -301,3 +301,38 @@ def test_of_its_own_pixels_a_surface_copies_no_more_than_it_shows() -> None:
         one.settle()
     assert [call.args[0].part for call in keep.call_args_list] == [Rect(0, 1, 64, 9)]
     assert (one.words[:10, 0] & 0xFF).tolist() == [1, 2, 3, 4, 5, 6, 7, 8, 8, 9]
+
+
+@pytest.mark.parametrize("known", ["all of it", "what was drawn"])
+def test_what_a_newer_copy_covers_is_lent_no_more(known: str) -> None:
+    """As guacd's buffer: all of the display, then again and again the part that changed."""
+    held, whole, upper = Held(), Rect(0, 0, 64, 64), Rect(0, 0, 64, 40)
+    one, other = _blank(held), _blank(held)
+    _filled(one, 0xFF000007, whole)
+    for word in (0xFF000008, 0xFF000009):
+        part = whole if word == 0xFF000008 else upper
+        past = one.past(part)
+        assert past is not None
+        other.draw(Drawing(part, past, 0, 0))
+        del past
+        if known == "what was drawn":
+            one.settle()
+        _filled(one, word, upper)
+    one.settle()
+    assert held.bytes == upper.area * 4  # and not the lower part, which has not changed
+    assert (other.look(upper) == 0xFF000008).all()
+    assert (other.look(Rect(0, 40, 64, 64)) == 0xFF000007).all()
+
+
+def test_what_is_copied_already_is_not_lent_again() -> None:
+    whole, upper, lower = Rect(0, 0, 64, 64), Rect(0, 0, 64, 40), Rect(0, 40, 64, 64)
+    one, other = _blank(Held()), _blank(Held())
+    one.words[...] = 0xFF000007
+    for part in (whole, upper):
+        past = one.past(part)
+        assert past is not None
+        other.draw(Drawing(part, past, 0, 0))
+        del past
+        _filled(one, 0xFF000008, lower)
+        one.settle()
+    assert (other.look(whole) == 0xFF000007).all()

@@ -79,6 +79,17 @@ class Rect(NamedTuple):
             right=min(self.right, other.right), bottom=min(self.bottom, other.bottom)
         )
 
+    def without(self, other: Rect) -> Rect:
+        """The smallest rectangle around what does not lie in ``other`` as well."""
+        left, top, right, bottom = self
+        if other[0] <= left and right <= other[2]:
+            top = other[3] if other[1] <= top < other[3] else top
+            bottom = other[1] if other[1] < bottom <= other[3] else bottom
+        elif other[1] <= top and bottom <= other[3]:
+            left = other[2] if other[0] <= left < other[2] else left
+            right = other[0] if other[0] < right <= other[2] else right
+        return Rect(left, top, right, bottom)
+
     def joined(self, other: Rect) -> Rect:
         """The smallest rectangle around both."""
         if self.empty:

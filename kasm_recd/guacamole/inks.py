@@ -65,14 +65,15 @@ class Past:
     ``depth`` how often a copy of a copy.
     """
 
-    __slots__ = ("__weakref__", "depth", "drawings", "weight")
+    __slots__ = ("__weakref__", "depth", "drawings", "surface", "weight")
     opaque = True  # it is all that can be seen of opaque pixels
 
-    def __init__(self, loan: Loan, above: Sequence[Drawing]) -> None:
+    def __init__(self, surface: Surface, loan: Loan, above: Sequence[Drawing]) -> None:
         pasts = [drawing.ink for drawing in above if isinstance(drawing.ink, Past)]
         self.drawings = (Drawing(loan.part, loan, 0, 0), *above)
         self.weight: int = 1 + len(above) + sum(past.weight for past in pasts)
         self.depth: int = 1 + max((past.depth for past in pasts), default=0)
+        self.surface = surface
 
     @property
     def part(self) -> Rect:

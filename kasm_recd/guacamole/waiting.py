@@ -24,6 +24,8 @@ from kasm_recd.guacamole.geometry import NOWHERE, Rect, around
 from kasm_recd.guacamole.inks import Drawing, Held, Loan, Past
 
 if TYPE_CHECKING:
+    from collections.abc import Sequence
+
     from kasm_recd.guacamole.pixels import Words
 
 #: So many drawings wait before a first look at which of them have been covered since.
@@ -82,26 +84,35 @@ class Surface:
             place = drawing.place
             while waiting and place.contains(waiting[-1].place):
                 waiting.pop()
+            if waiting and isinstance(waiting[-1].ink, Past):
+                waiting[-1] = _narrowed(waiting[-1], waiting[-1].ink, place)
         waiting.append(drawing)
         if len(waiting) >= self._many:
             self._forget_covered()
 
     def past(self, part: Rect) -> Past | None:
         """What ``part`` looks like now; None where something shines through it."""
-        past, loan = self._past(part)
+        past = self._past(part, self._waiting)
         if past.weight > _HEAVY or past.depth > _DEEP:
             self._flatten()
-            past, loan = self._past(part)
+            past = self._past(part, self._waiting)
         if not self._is_solid(part) and not self._is_solid_below(past, part):
             return None
+        return past
+
+    def narrowed(self, past: Past, part: Rect) -> Past:
+        """A ``past`` of this surface, or ``part`` of it, which then lends no more than that."""
+        if past not in self._pasts:
+            return past  # what was lent is copied, or about to be
+        return self._past(part, past.drawings[1:])
+
+    def _past(self, part: Rect, waiting: Sequence[Drawing]) -> Past:
+        """``part`` of the pixels as they are, under what was ``waiting``."""
+        loan = Loan(self._words, part, self._held)
+        past = Past(self, loan, [drawing for drawing in waiting if drawing.place.meets(part)])
         self._loans.add(loan)
         self._pasts.add(past)
         return past
-
-    def _past(self, part: Rect) -> tuple[Past, Loan]:
-        above = [drawing for drawing in self._waiting if drawing.place.meets(part)]
-        loan = Loan(self._words, part, self._held)
-        return Past(loan, above), loan
 
     def _flatten(self) -> None:
         """Let nothing wait but inks, and no more of them than can be seen."""
@@ -196,3 +207,12 @@ class Surface:
         if weight > _HEAVY:
             self._flatten()
         self._many = max(_MANY, 2 * len(self._waiting))
+
+
+def _narrowed(below: Drawing, past: Past, above: Rect) -> Drawing:
+    """``below``, a drawing of ``past``, without what something opaque on ``above`` covers of it."""
+    place, _, x, y = below
+    left = place.without(above)
+    if left == place:
+        return below
+    return Drawing(left, past.surface.narrowed(past, left.moved(-x, -y)), x, y)
