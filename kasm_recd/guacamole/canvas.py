@@ -194,13 +194,7 @@ class Canvas(Stencil):
         bounds = reduce(Rect.joined, shapes)
         if len(shapes) == 1 or bounds.empty:
             return self._paint(bounds, CLEAR if bounds.empty else ink(bounds))
-        inked = np.broadcast_to(ink(bounds), (bounds.height, bounds.width))
-        union = np.full((bounds.height, bounds.width), CLEAR)
-        for shape in shapes:
-            if not shape.empty:
-                within = shape.moved(-bounds.left, -bounds.top).within
-                union[within] = inked[within]
-        return self._paint(bounds, union)
+        return self._paint(bounds, masking.united(shapes, bounds, ink))
 
     def _tiled(self, tile: Canvas) -> Paint:
         words = tile.look(tile.area)

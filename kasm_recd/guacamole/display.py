@@ -25,10 +25,10 @@ from kasm_recd.guacamole.limits import Undrawable, checked_number
 from kasm_recd.guacamole.nesting import NestedStreams
 from kasm_recd.guacamole.path_instructions import PATH_INSTRUCTIONS, matrix_of
 from kasm_recd.guacamole.pictures import Picture, header
+from kasm_recd.guacamole.pixel_instructions import PIXEL_INSTRUCTIONS
 from kasm_recd.guacamole.pixels import octets
 from kasm_recd.guacamole.screen import Pointer, Screen
 from kasm_recd.guacamole.streams import ImageStream, MediaStream, Streams
-from kasm_recd.guacamole.transfers import transfer_of
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Mapping
@@ -40,6 +40,8 @@ if TYPE_CHECKING:
 UNSEEN: Final = frozenset(
     ("ack", "argv", "clipboard", "file", "key", "log", "msg", "name", "nop", "pipe", "sync")
 )
+#: What is about one layer and draws on it, or is about to.
+_DRAWING: Final = {**PATH_INSTRUCTIONS, **PIXEL_INSTRUCTIONS}
 
 
 class Display:
@@ -72,7 +74,7 @@ class Display:
         try:
             if (draw := self._INSTRUCTIONS.get(opcode)) is not None:
                 draw(self, instruction.args)
-            elif (say := PATH_INSTRUCTIONS.get(opcode)) is not None:
+            elif (say := _DRAWING.get(opcode)) is not None:
                 self._drawn(*say(self.layers, instruction.args))
             elif opcode not in UNSEEN:
                 self.ignored[opcode] += 1
@@ -129,13 +131,6 @@ class Display:
     def _blob(self, args: tuple[bytes, ...]) -> None:
         index, data = take(args, 2)
         self.streams.receive(checked_number(index), data)
-
-    def _copy(self, args: tuple[bytes, ...]) -> None:
-        source, left, top, width, height, mask, target, x, y = numbers(args, 9)
-        layer = self.layers.at(target)
-        layer.set_mask(mask)
-        part = Rect.sized(left, top, width, height)
-        self._drawn(layer, layer.copy(self.layers.at(source), part, x, y))
 
     def _cursor(self, args: tuple[bytes, ...]) -> None:
         x, y, source, left, top, width, height = numbers(args, 7)
@@ -198,14 +193,6 @@ class Display:
         index, mimetype = take(args, 2)
         self.streams.play(checked_number(index), MediaStream("audio", (mimetype,)))
 
-    def _transfer(self, args: tuple[bytes, ...]) -> None:
-        source, left, top, width, height, function, target, x, y = numbers(args, 9)
-        transfer = transfer_of(function)
-        if transfer is None:
-            raise Undrawable(f"no function {function}")
-        layer, part = self.layers.at(target), Rect.sized(left, top, width, height)
-        self._drawn(layer, layer.transfer(self.layers.at(source), part, x, y, transfer))
-
     def _video(self, args: tuple[bytes, ...]) -> None:
         """Never shown; guacd has stopped sending it."""
         index, layer, mimetype = take(args, 3)
@@ -242,7 +229,6 @@ class Display:
             {
                 "audio": _audio,
                 "blob": _blob,
-                "copy": _copy,
                 "cursor": _cursor,
                 "dispose": _dispose,
                 "distort": _distort,
@@ -253,7 +239,6 @@ class Display:
                 "nest": _nest,
                 "shade": _shade,
                 "size": _size,
-                "transfer": _transfer,
                 "video": _video,
             }
         )

@@ -66,6 +66,17 @@ def placed(picture: Words, x: int, y: int, matrix: Matrix, area: Rect) -> tuple[
     return mask, lambda part: sample(picture, back, part, repeated=False)
 
 
+def united(shapes: Sequence[Rect], bounds: Rect, ink: Paint) -> Words:
+    """``ink`` in all of ``shapes``, which lie in ``bounds``, and nothing between them."""
+    inked = np.broadcast_to(ink(bounds), (bounds.height, bounds.width))
+    union = np.full((bounds.height, bounds.width), CLEAR)
+    for shape in shapes:
+        if not shape.empty:
+            within = shape.moved(-bounds.left, -bounds.top).within
+            union[within] = inked[within]
+    return union
+
+
 def tiled(tile: Words, matrix: Matrix) -> Paint:
     """``tile`` repeated in both directions from the origin, under ``matrix``."""
     if matrix is not IDENTITY:
