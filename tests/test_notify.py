@@ -4,6 +4,7 @@ import contextlib
 import os
 import socket
 import time
+from pathlib import Path
 from typing import TYPE_CHECKING
 
 import pytest
@@ -12,7 +13,6 @@ from kasm_recd.notify import Notifier, watchdog_interval
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
-    from pathlib import Path
 
 
 @pytest.fixture
@@ -22,6 +22,10 @@ def systemd(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[socket.
         listening.settimeout(5)
         monkeypatch.setenv("NOTIFY_SOCKET", str(tmp_path / "notify"))
         yield listening
+
+
+def _descriptors() -> set[str]:
+    return {entry.name for entry in Path("/proc/self/fd").iterdir()}
 
 
 def test_systemd_hears_each_state(systemd: socket.socket) -> None:
@@ -51,17 +55,22 @@ def test_a_status_is_one_line_of_utf_8_and_cannot_smuggle_a_state(systemd: socke
     assert systemd.recv(4096).decode() == "STATUS=settings invalid: Kaś… READY=1"
 
 
-def test_outside_systemd_nothing_is_said_and_nothing_breaks(
-    monkeypatch: pytest.MonkeyPatch,
+def test_outside_systemd_nothing_is_said_and_no_socket_is_made(
+    systemd: socket.socket, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.delenv("NOTIFY_SOCKET", raising=False)
+    monkeypatch.delenv("NOTIFY_SOCKET")
+    open_before = _descriptors()
     notifier = Notifier()
     notifier.ready()
     notifier.reloading()
     notifier.status("fine")
     notifier.alive()
     notifier.stopping()
+    assert _descriptors() == open_before
     notifier.close()
+    systemd.settimeout(0)
+    with pytest.raises(BlockingIOError):
+        systemd.recv(4096)
 
 
 def test_the_watchdog_is_fed_twice_as_often_as_systemd_asks(
