@@ -3,8 +3,8 @@
 Screens are sharp text that stands still and changes by pieces. libx264's own presets spend most of
 their time where such pictures have nothing to gain: half-pixel search, many references, a look
 ahead. ``screen``, the default, is its fastest preset with what pays off on text put back: CABAC,
-4x4 intra prediction, and quality by how much is to be seen in a block. Where frames follow each
-other closely it looks far around for where text was scrolled from. Figures: bench/README.md.
+4x4 intra prediction, and quality by how much is to be seen in a block. Where text scrolls, and
+frames follow each other closely, it looks far around for where it was. Figures: bench/README.md.
 """
 
 from __future__ import annotations
@@ -21,8 +21,8 @@ if TYPE_CHECKING:
 DEFAULT_CODEC: Final = "libx264"
 SCREEN: Final = "screen"
 _SCREEN_X264: Final = "cabac=1:aq-mode=1:partitions=i4x4,p8x8:subme=0"
-#: How motion is searched for up to FEW_FRAMES a second, when most of what moved has moved too far,
-#: and beyond. What a far search saves is in part spent on blocks that are plain.
+#: How motion is searched for, and where text scrolls in more than FEW_FRAMES a second: with fewer,
+#: most of it has moved too far. What a far search saves is in part spent on blocks that are plain.
 _NEAR_SEARCH: Final = "me=hex"
 _FAR_SEARCH: Final = "me=umh:merange=64:aq-strength=0.7"
 FEW_FRAMES: Final = 8
@@ -30,12 +30,16 @@ FEW_FRAMES: Final = 8
 
 @dataclass(frozen=True, slots=True)
 class Asked:
-    """What is asked of a codec; ``bitrate`` is in bit/s, ``framerate`` in frames a second."""
+    """What is asked of a codec; ``bitrate`` is in bit/s, ``framerate`` in frames a second.
+
+    ``scrolls`` says that what moves is mostly text.
+    """
 
     preset: str
     quality: int
     bitrate: int
     framerate: int
+    scrolls: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -55,7 +59,8 @@ class Codec:
 def _x264(asked: Asked) -> dict[str, str]:
     tuned = {"preset": asked.preset, "rc-lookahead": "5"}
     if asked.preset == SCREEN:
-        search = _NEAR_SEARCH if asked.framerate <= FEW_FRAMES else _FAR_SEARCH
+        far = asked.scrolls and asked.framerate > FEW_FRAMES
+        search = _FAR_SEARCH if far else _NEAR_SEARCH
         tuned = {"preset": "ultrafast", "x264-params": f"{_SCREEN_X264}:{search}"}
     fixed = {"crf": str(asked.quality), "bf": "0", "forced-idr": "1"}
     return {**tuned, **_ceiling(asked), **fixed}

@@ -32,6 +32,7 @@ from kasm_recd.workers.following import write_following
 from kasm_recd.workers.frames import Clock, Schedule
 from kasm_recd.workers.program import answer
 from kasm_recd.workers.reading_back import read_back
+from kasm_recd.workers.scrolling import scrolls
 from kasm_recd.workers.seek_aids import HEARD, SeekAids
 from kasm_recd.workers.video import Clip, Coding
 
@@ -65,6 +66,7 @@ def render(options: argparse.Namespace) -> dict[str, Any]:
                 preset=options.preset,
                 quality=options.quality,
                 threads=options.threads,
+                scrolls=scrolls(files),
             ),
         )
         made = _filled(clip, files, options)

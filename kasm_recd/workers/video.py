@@ -39,7 +39,8 @@ _MILLISECOND: Final = Fraction(1, 1000)
 class Coding:
     """Which codec encodes, and how; ``bitrate`` is a ceiling in bit/s.
 
-    An empty ``preset`` and a ``quality`` of 0 stand for what suits screens.
+    An empty ``preset`` and a ``quality`` of 0 stand for what suits screens. ``scrolls`` is as in
+    :class:`~kasm_recd.workers.codecs.Asked`.
     """
 
     bitrate: int
@@ -47,10 +48,11 @@ class Coding:
     preset: str = ""
     quality: int = 0
     threads: int = 1
+    scrolls: bool = False
 
     def options(self, framerate: int) -> dict[str, str]:
         """As FFmpeg names them; raises KeyError and WorkerFailed."""
-        asked = codecs.Asked(self.preset, self.quality, self.bitrate, framerate)
+        asked = codecs.Asked(self.preset, self.quality, self.bitrate, framerate, self.scrolls)
         return codecs.options(self.codec, asked)
 
 
