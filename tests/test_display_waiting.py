@@ -303,6 +303,21 @@ def test_of_its_own_pixels_a_surface_copies_no_more_than_it_shows() -> None:
     assert (one.words[:10, 0] & 0xFF).tolist() == [1, 2, 3, 4, 5, 6, 7, 8, 8, 9]
 
 
+def test_of_more_copies_than_guacd_makes_each_keeps_its_own() -> None:
+    """To tell them all what is drawn takes longer than to copy it: hostile recordings have many."""
+    held, whole = Held(), Rect(0, 0, 64, 64)
+    one, others = _blank(held), [_blank(held) for _ in range(20)]
+    _filled(one, 0xFF000007, whole)
+    for other in others:
+        past = one.past(whole)
+        assert past is not None
+        other.draw(Drawing(whole, past, 0, 0))
+        del past
+    one.settle()
+    assert held.bytes == len(others) * whole.area * 4
+    assert all((other.look(whole) == 0xFF000007).all() for other in others)
+
+
 @pytest.mark.parametrize("known", ["all of it", "what was drawn"])
 def test_what_a_newer_copy_covers_is_lent_no_more(known: str) -> None:
     """As guacd's buffer: all of the display, then again and again the part that changed."""

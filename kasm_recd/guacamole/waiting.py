@@ -33,6 +33,8 @@ _MANY: Final = 128
 #: A copy of what so many drawings made, or of copies of copies so deep, waits no longer.
 _HEAVY: Final = 1_024
 _DEEP: Final = 16
+#: Who has a copy of a surface hears that it is drawn, as long as they are so few: guacd has one.
+_FEW: Final = 16
 
 
 class Surface:
@@ -102,8 +104,8 @@ class Surface:
 
     def narrowed(self, past: Past, part: Rect) -> Past:
         """A ``past`` of this surface, or ``part`` of it, which then lends no more than that."""
-        if past not in self._pasts:
-            return past  # what was lent is copied, or about to be
+        if past not in self._pasts or len(past.drawings) > _MANY:
+            return past  # what was lent is copied, or about to be; or it would take too long
         return self._past(part, past.drawings[1:])
 
     def _past(self, part: Rect, waiting: Sequence[Drawing]) -> Past:
@@ -151,7 +153,7 @@ class Surface:
         """
         loans = []
         pasts, self._pasts = list(self._pasts), WeakSet()
-        for past in pasts:
+        for past in pasts if len(pasts) <= _FEW else ():
             above = [drawing for drawing in waiting if drawing.place.meets(past.part)]
             if len(past.drawings) == 1 + len(above) and all(map(is_, past.drawings[1:], above)):
                 loans.append(Loan(self._words, past.part, self._held))
