@@ -32,7 +32,7 @@ class Contents:
     Of a segment that does not begin its recording, the ``sync`` and the display at its preamble's
     end count as its first. ``end_width`` and ``end_height`` are the display's at its own end.
     ``surveyed`` is false where only the ends were read: then ``first_sync`` and ``last_sync`` are
-    right, and nothing else is known.
+    right as far as those show, and nothing else is known.
     """
 
     first_sync: int | None = None
@@ -51,8 +51,17 @@ class Contents:
 
     @property
     def empty(self) -> bool:
-        """Nothing that a clip could show: no picture, no size, or no ``sync``."""
-        return not (self.drawn and self.sync_count and self.width and self.height)
+        """Known to have nothing that a clip could show: no picture, no size, or no ``sync``."""
+        shows = self.drawn and self.sync_count and self.width and self.height
+        return self.surveyed and not shows
+
+
+@dataclass(frozen=True, slots=True)
+class Survey:
+    """What reading all of a body found: what it holds behind its preamble, and its SHA-256."""
+
+    contents: Contents
+    sha256: str
 
 
 def contents_to_json(contents: Contents) -> dict[str, Any]:

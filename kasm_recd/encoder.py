@@ -17,7 +17,7 @@ if TYPE_CHECKING:
     from collections.abc import Awaitable, Callable, Mapping
     from pathlib import Path
 
-    from kasm_recd.contents import Contents, Damage
+    from kasm_recd.contents import Contents, Damage, Survey
     from kasm_recd.process import ChildId
 
 CLIP_NAME: Final = "clip.mp4"
@@ -84,7 +84,9 @@ class Job:
     ``folder`` is the attempt's own, empty and 0700. ``end_timestamp`` is the clip's end on guacd's
     clock, in milliseconds, not before the last ``sync``. ``preamble`` is read before ``body``, as
     if the two were one file; a recording's first segment has none. Where ``hand_over`` is set the
-    next segment's preamble is wanted too, if it comes out of the same pass.
+    next segment's preamble is wanted too, if it comes out of the same pass. ``survey_from`` is set
+    where ``contents`` are no more than the cut knew: all of the body, which begins there in its
+    recording, is to be surveyed in the same pass. Only the native encoder can.
     """
 
     body: Path
@@ -94,6 +96,7 @@ class Job:
     picture: Picture
     preamble: Path | None = None
     hand_over: bool = False
+    survey_from: int | None = None
 
     @property
     def input(self) -> tuple[str, ...]:
@@ -126,7 +129,8 @@ class Clip:
     """A probed clip and its thumbnail, in the job's folder; ``damage`` as the encoder saw it.
 
     ``following`` is the next segment's preamble, where the encoder handed one over;
-    ``seek_aids`` are the files of ``manifest.SEEK_AIDS``, or none.
+    ``seek_aids`` are the files of ``manifest.SEEK_AIDS``, or none. ``survey`` is there where the
+    job asked for one; a clip of what turned out empty was not looked at any further.
     """
 
     path: Path
@@ -138,6 +142,7 @@ class Clip:
     damage: tuple[Damage, ...] = ()
     following: Path | None = None
     seek_aids: Mapping[str, Path] = field(default_factory=dict)
+    survey: Survey | None = None
 
     @property
     def files(self) -> dict[str, Path]:

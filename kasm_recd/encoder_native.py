@@ -9,9 +9,10 @@ daemon's.
 from __future__ import annotations
 
 import re
+from dataclasses import replace
 from typing import TYPE_CHECKING, Any, Final
 
-from kasm_recd import process
+from kasm_recd import process, surveying
 from kasm_recd.answers import answer
 from kasm_recd.contents import Damage
 from kasm_recd.encoder import CLIP_NAME, FOLLOWING_NAME, THUMBNAIL_NAME, Clip
@@ -87,6 +88,7 @@ class NativeEncoder:
                 *("--end-timestamp", str(job.end_timestamp)),
                 *job.picture.video.arguments,
                 *(("--following", str(following)) if following else ()),
+                *_survey_options(job),
             ],
             folder=job.folder,
             limits=self._limits,
@@ -98,11 +100,14 @@ class NativeEncoder:
         damage = _damage(result)
         if following and not _is_whole(following, result):
             raise WorkerFailed("worker render did not write the preamble that it told of")
+        survey = None if job.survey_from is None else surveying.told(result)
         found = told(clip, result)
-        check(found, job, codec=job.picture.video.makes)
-        check_thumbnail(thumbnail)
         aids = {role: job.folder / name for role, name in SEEK_AIDS.items()}
-        check_seek_aids(aids)
+        if survey is None or not survey.contents.empty:
+            known = replace(job, contents=survey.contents) if survey else job
+            check(found, known, codec=job.picture.video.makes)
+            check_thumbnail(thumbnail)
+            check_seek_aids(aids)
         return Clip(
             clip,
             thumbnail,
@@ -112,7 +117,12 @@ class NativeEncoder:
             damage,
             following,
             aids,
+            survey,
         )
+
+
+def _survey_options(job: Job) -> tuple[str, ...]:
+    return () if job.survey_from is None else ("--survey-from", str(job.survey_from))
 
 
 def _damage(result: Mapping[str, Any]) -> tuple[Damage, ...]:

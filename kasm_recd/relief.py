@@ -102,8 +102,7 @@ class Relief:
     def turn(self, segment: Segment) -> Turn:
         """What is to become of a sealed or owed segment now."""
         owed = segment.state is SegmentState.OWED
-        empty = segment.contents.surveyed and segment.contents.empty
-        if self.level is Level.EASY or (empty and not owed):
+        if self.level is Level.EASY or (segment.contents.empty and not owed):
             return Turn.ENCODE  # what is empty goes up raw by itself
         return turn(self.level, self._work(), owed=owed)
 

@@ -1,8 +1,9 @@
 """What a large segment holds, found out after its cut: the disk does not wait for that.
 
-The cut looks at a large body's ends alone. Before anything is made of such a segment, the
-``survey`` worker reads all of it behind its preamble, holds it against the cut's digest, and the
-journal gets to know the contents.
+The cut looks at a large body's ends alone. A first native encode reads all of it behind its
+preamble anyway, and tells what it holds; before anything else is made of such a segment, the
+``survey`` worker reads it for that alone. Either way it is held against the cut's digest, and the
+journal gets to know the contents before there is a manifest of them.
 """
 
 from __future__ import annotations
@@ -14,11 +15,11 @@ from typing import TYPE_CHECKING, Any, Final
 
 from kasm_recd import disk, process, sidecar
 from kasm_recd.answers import answer
-from kasm_recd.contents import Contents, Damage, contents_from_json
+from kasm_recd.contents import Damage, Survey, contents_from_json
 from kasm_recd.errors import WorkerFailed
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Mapping, Sequence
     from pathlib import Path
 
     from kasm_recd.journal import Journal
@@ -53,19 +54,20 @@ class Surveyor:
         folder = self._spool / "attempts" / token
         try:
             await asyncio.to_thread(folder.mkdir, mode=0o700)
-            contents = await self._read(segment, preamble, folder, attempt)
+            survey = await self._read(segment, preamble, folder, attempt)
+            known = changes(segment, survey)
         except BaseException as error:
             await self._journal.end_attempt(attempt, "failed", str(error))
             raise
         finally:
             await asyncio.to_thread(disk.clear, folder)
-        known = await self._journal.update_segment(segment.id, **_changes(segment, contents))
+        surveyed = await self._journal.update_segment(segment.id, **known)
         await self._journal.end_attempt(attempt, "read")
-        return known
+        return surveyed
 
     async def _read(
         self, segment: Segment, preamble: Preamble, folder: Path, attempt: int
-    ) -> Contents:
+    ) -> Survey:
         async def started(child: ChildId) -> None:
             await self._journal.attempt_started(attempt, child.pid, child.started)
 
@@ -76,14 +78,15 @@ class Surveyor:
         done = await process.run(
             argv, folder=folder, limits=self._limits, on_start=started, check=True
         )
-        found = answer("survey", done.stdout)
-        try:
-            contents, digest = contents_from_json(found["contents"]), found["sha256"]
-        except (ValueError, LookupError, TypeError) as error:
-            raise WorkerFailed(f"survey of segment {segment.id} gave no result: {error}") from error
-        if digest != segment.sha256:
-            raise WorkerFailed(f"{body} is not what was cut: its SHA-256 is {digest}")
-        return contents
+        return told(answer("survey", done.stdout))
+
+
+def told(found: Mapping[str, Any]) -> Survey:
+    """The survey in a worker's answer; raises WorkerFailed where there is none."""
+    try:
+        return Survey(contents_from_json(found["contents"]), found["sha256"])
+    except (ValueError, LookupError, TypeError) as error:
+        raise WorkerFailed(f"the worker does not say what it has read: {error}") from error
 
 
 def unread(segment: Segment) -> Segment:
@@ -93,19 +96,27 @@ def unread(segment: Segment) -> Segment:
     return segment.evolve(contents=replace(segment.contents, damage=damage, surveyed=True))
 
 
-def _changes(segment: Segment, contents: Contents) -> dict[str, Any]:
-    """The contents, and the times where reading it all found another first or last ``sync``."""
-    told = segment.contents
+def changes(segment: Segment, survey: Survey) -> dict[str, Any]:
+    """What the journal is to know of a segment that was cut at a glance.
+
+    Its contents, and its times where reading it all found another first or last ``sync``. Raises
+    WorkerFailed where the body is not what was cut.
+    """
+    if survey.sha256 != segment.sha256:
+        raise WorkerFailed(
+            f"the body of segment {segment.id} is not what was cut: its SHA-256 is {survey.sha256}"
+        )
+    told, contents = segment.contents, survey.contents
     of_the_cut = (place for place in told.damage if place.kind == "oversize")
     damage = sorted((*contents.damage, *of_the_cut), key=lambda place: place.start)
-    changes: dict[str, Any] = {"contents": replace(contents, damage=tuple(damage))}
+    known: dict[str, Any] = {"contents": replace(contents, damage=tuple(damage))}
     if None in (told.first_sync, told.last_sync, contents.first_sync, contents.last_sync):
-        return changes
+        return known
     sooner = (told.first_sync or 0) - (contents.first_sync or 0)
     later = (contents.last_sync or 0) - (told.last_sync or 0)
     if sooner:
-        changes["began_at"] = segment.began_at - sooner / 1000
+        known["began_at"] = segment.began_at - sooner / 1000
     if later > 0 or segment.end_timestamp == told.last_sync:
-        changes["end_timestamp"] = segment.end_timestamp + later
-        changes["ended_at"] = segment.ended_at + later / 1000
-    return changes
+        known["end_timestamp"] = segment.end_timestamp + later
+        known["ended_at"] = segment.ended_at + later / 1000
+    return known

@@ -1,9 +1,10 @@
-"""Recordings with harm done to them, through survey and encode: ``python -m tests.mutations``.
+"""Recordings with harm done to them, surveyed and encoded at once: ``python -m tests.mutations``.
 
 Each mutant is encoded in a process of its own with bounds on memory, CPU, file size and time, and
-has to end in a clip, in a clean refusal (one line, exit code 1), or as nothing to see. What ends
-otherwise is kept in ``--keep``, by its number. A mutant is made from its number alone, so a run
-goes on where ``--state`` says that the last one stopped, and any finding can be made again.
+has to end in a clip, in a clean refusal (one line, exit code 1), or as nothing to see; the survey
+that comes with a clip has to say what reading the mutant at once finds. What ends otherwise is kept
+in ``--keep``, by its number. A mutant is made from its number alone, so a run goes on where
+``--state`` says that the last one stopped, and any finding can be made again.
 """
 
 from __future__ import annotations
@@ -23,8 +24,9 @@ from collections import Counter
 from contextlib import redirect_stderr, redirect_stdout
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import TYPE_CHECKING, Final
+from typing import TYPE_CHECKING, Any, Final
 
+from kasm_recd.contents import contents_to_json
 from kasm_recd.guacamole.contents import summarise
 from kasm_recd.guacamole.instructions import read
 from kasm_recd.workers import render
@@ -126,14 +128,14 @@ _HARMS: Final[tuple[Callable[[bytearray, random.Random], None], ...]] = (
 
 
 def encode(data: bytes, folder: Path) -> int:
-    """As the daemon does it: survey, then encode at Kasm's defaults; the outcome."""
+    """As the daemon does it: encode at Kasm's defaults, and survey on the way; the outcome."""
     contents = summarise(read([data]))
     if contents.empty or contents.last_sync is None:
         return NOTHING
     body, clip = folder / "body", folder / "clip.mp4"
     body.write_bytes(data)
     argv = ["--input", str(body), "--output", str(clip), "--thumbnail", str(folder / "thumb.jpg")]
-    argv += ["--seek-aids", str(folder)]
+    argv += ["--seek-aids", str(folder), "--survey-from", "0"]
     argv += ["--width", "720", "--height", "480", "--framerate", "2", "--bitrate", "8000000"]
     return render.main([*argv, "--end-timestamp", str(contents.last_sync)])
 
@@ -168,10 +170,11 @@ def outcome(data: bytes) -> Ended:
                 _, status, used = os.wait4(child, 0)
                 break
             time.sleep(0.002)
-        code = os.waitstatus_to_exitcode(status)
+        code, answers = os.waitstatus_to_exitcode(status), _answers(folder / "said")
+        read_right = all(answer["contents"] == _contents(data) for answer in answers)
         return Ended(
-            outcome=code if code in NAMES else BROKEN,
-            damaged=_damaged(folder / "said"),
+            outcome=code if code in NAMES and read_right else BROKEN,
+            damaged=any(answer["damage"] for answer in answers),
             wall_s=time.monotonic() - began,
             cpu_s=used.ru_utime + used.ru_stime,
             memory=used.ru_maxrss * 1024,
@@ -179,10 +182,15 @@ def outcome(data: bytes) -> Ended:
         )
 
 
-def _damaged(said: Path) -> bool:
-    """Whether the worker named drawing that it could not do."""
+def _answers(said: Path) -> list[dict[str, Any]]:
+    """What the worker answered, if it did."""
     lines = said.read_text(errors="replace").splitlines() if said.exists() else []
-    return any(json.loads(line)["damage"] for line in lines if line.startswith("{"))
+    return [json.loads(line) for line in lines if line.startswith("{")]
+
+
+def _contents(data: bytes) -> dict[str, Any]:
+    """What a survey on the way has to find in it."""
+    return contents_to_json(summarise(read([data])))
 
 
 def _bounded(data: bytes, folder: Path) -> int:

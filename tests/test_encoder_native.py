@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 import pytest
 
 from kasm_recd import process
-from kasm_recd.contents import Damage
+from kasm_recd.contents import Contents, Damage, Survey
 from kasm_recd.encoder import Clip, Job, Picture
 from kasm_recd.encoder_native import NativeEncoder
 from kasm_recd.errors import ClipRejected, RecdError, WorkerFailed
@@ -107,6 +107,21 @@ async def test_what_the_worker_gets_wrong_is_noticed(
 ) -> None:
     with pytest.raises(error, match=said):
         await NativeEncoder(limits=roomy, argv=render_argv(mode)).encode(make_job())
+
+
+async def test_a_survey_that_was_asked_for_and_is_not_told_is_noticed(
+    roomy: Limits, render_argv: RenderArgv, make_job: MakeJob
+) -> None:
+    with pytest.raises(WorkerFailed, match="does not say what it has read: 'contents'"):
+        await NativeEncoder(limits=roomy, argv=render_argv("good")).encode(make_job(survey_from=0))
+
+
+async def test_the_clip_of_what_turned_out_empty_is_not_judged(
+    roomy: Limits, render_argv: RenderArgv, make_job: MakeJob
+) -> None:
+    encoder = NativeEncoder(limits=roomy, argv=render_argv("shows_nothing"))
+    clip = await encoder.encode(make_job(survey_from=700))
+    assert clip.survey == Survey(Contents(), "ab" * 32)
 
 
 async def test_a_worker_that_hangs_is_ended_at_the_deadline(

@@ -5,23 +5,25 @@ from __future__ import annotations
 import hashlib
 import json
 import stat
+from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
 import pytest
 
 from kasm_recd import disk, manifest, preambles, process
-from kasm_recd.contents import Contents, Damage
+from kasm_recd.contents import Contents, Damage, Survey
 from kasm_recd.encoder import Clip, Picture
 from kasm_recd.encoding import EncodePolicy, EncodeStage
 from kasm_recd.errors import ClipRejected, DiskFull, EncoderMissing, WorkerFailed
 from kasm_recd.states import SegmentEvent, SegmentState
-from kasm_recd.surveying import Surveyor
+from kasm_recd.surveying import Surveyor, told
+from kasm_recd.workers.survey import survey
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
     from pathlib import Path
 
-    from kasm_recd.encoder import Job
+    from kasm_recd.encoder import Encoder, Job
     from kasm_recd.journal import Journal
     from kasm_recd.segment import Segment
     from tests.fixtures_journal import Clock, SealOne
@@ -60,7 +62,15 @@ class ScriptedEncoder:
             aids[role] = job.folder / name
             aids[role].write_bytes(name.encode())
         size = (720, 480)
-        return Clip(clip, thumbnail, 5_000, *size, self.name, self.damage, following, aids)
+        clip_ = Clip(clip, thumbnail, 5_000, *size, self.name, self.damage, following, aids)
+        return replace(clip_, survey=surveyed(job))
+
+
+def surveyed(job: Job) -> Survey | None:
+    """What the native encoder finds on the way, where it is to."""
+    if job.survey_from is None:
+        return None
+    return told(survey(job.body, start=job.survey_from, preamble=job.preamble))
 
 
 class Stage:
@@ -73,7 +83,7 @@ class Stage:
         self.again: list[Segment] = []
         self.handed_over: list[Segment] = []
         self.lacking = False
-        self.others: dict[str, ScriptedEncoder] = {}
+        self.others: dict[str, Encoder] = {}
         (spool / "attempts").mkdir()
         self.stage = self.with_policy()
 

@@ -18,8 +18,9 @@ from tests import mutations
 def fails(data, folder): raise MemoryError
 def leaves(data, folder): return 139
 def dies(data, folder): import os; os.kill(os.getpid(), 11)
+def misreads(data, folder): return print('{"damage": [], "contents": {}}') or mutations.CLIP
 def good(data, folder): return mutations.CLIP
-for each in (fails, leaves, dies, good):
+for each in (fails, leaves, dies, misreads, good):
     mutations.encode = each
     print(mutations.outcome(b"").outcome)
 """
@@ -55,7 +56,7 @@ def test_harmed_recordings_never_break_the_encoder(tmp_path: Path) -> None:
 
 def test_what_breaks_is_noticed() -> None:
     said = _run("-c", _BREAK).stdout.split()
-    assert [int(code) for code in said] == [mutations.BROKEN] * 3 + [mutations.CLIP]
+    assert [int(code) for code in said] == [mutations.BROKEN] * 4 + [mutations.CLIP]
 
 
 def test_a_mutant_is_made_from_its_number_alone() -> None:

@@ -1,4 +1,8 @@
-"""A segment that was cut at a glance: what it holds is known before anything is made of it."""
+"""A segment that was cut at a glance: what it holds is known before anything is made of it.
+
+Here its picture is to have the display's own size, so that no encode can begin before that; what
+one finds out on the way is in tests/test_reading_along.py.
+"""
 
 from __future__ import annotations
 
@@ -9,6 +13,7 @@ import pytest
 
 from kasm_recd import manifest, preambles
 from kasm_recd.contents import Contents, Damage
+from kasm_recd.encoder import Picture
 from kasm_recd.guacamole.instructions import encode
 from kasm_recd.states import Form, SegmentState
 from tests.test_encoding import Stage
@@ -34,7 +39,9 @@ GLANCED = Contents(first_sync=10, last_sync=5_010, sync_count=2, surveyed=False)
 
 @pytest.fixture
 def stage(journal: Journal, journal_clock: Clock, tmp_path: Path) -> Stage:
-    return Stage(journal, journal_clock, tmp_path)
+    made = Stage(journal, journal_clock, tmp_path)
+    made.with_policy(picture=Picture(0, 0, 2, 8_000_000))
+    return made
 
 
 async def glanced(
@@ -96,7 +103,7 @@ async def test_it_is_read_behind_its_preamble(stage: Stage, seal_one: SealOne) -
     stage.home(segment).mkdir(parents=True)
     (stage.home(segment) / "body.guac").write_bytes(body)
     made = stage.spool / "made"
-    made.write_bytes(BODY.replace(b"4.key", b"4.nop"))
+    made.write_bytes(BODY.replace(b"3.key", b"3.nop"))
     preambles.publish(stage.spool, first, made)
     await stage.stage.work(segment.id)
     assert stage.ready[0].state is SegmentState.ENCODED

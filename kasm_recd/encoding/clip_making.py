@@ -3,7 +3,8 @@
 A manifest that already lies there was made by an attempt that a crash cut off before the journal
 heard of it; it is adopted. The first attempt of the native encoder makes the next segment's
 preamble as well, so that a rolled session is decoded once; whenever that does not come about,
-replaying makes it.
+replaying makes it. For the same reason that attempt finds out what a segment holds that was cut at
+a glance; the journal hears of it before the manifest is written.
 """
 
 from __future__ import annotations
@@ -12,7 +13,7 @@ import asyncio
 from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
-from kasm_recd import encoder_chain, manifest, preambles
+from kasm_recd import encoder_chain, manifest, preambles, surveying
 from kasm_recd.encoder import Job
 from kasm_recd.errors import ClipRejected
 from kasm_recd.log import get_logger
@@ -23,6 +24,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
     from pathlib import Path
 
+    from kasm_recd.contents import Survey
     from kasm_recd.encoder import Encoder
     from kasm_recd.encoding.policy import EncodePolicy
     from kasm_recd.journal import Journal
@@ -72,13 +74,24 @@ class ClipMaker:
             "cause": described["cause"],
         }
 
+    def reads_along(self, segment: Segment) -> bool:
+        """Whether :meth:`make` is to find out what ``segment`` holds on the way.
+
+        Not where a crash left a manifest: what is adopted has to be surveyed for itself.
+        """
+        left = self._spool / "segments" / segment.folder / manifest.NAME
+        return self._policy.reads_along(segment) and not left.exists()
+
     async def make(
         self, segment: Segment, preamble: Preamble, folder: Path, attempt: int
-    ) -> dict[str, Any]:
+    ) -> dict[str, Any] | None:
         """The clip of the first encoder that can make it, made in ``folder``.
 
+        One that was not surveyed is now, by the native encoder alone. None where it turned out to
+        be empty or to end at another time: then the journal knows, and the clip is not used.
+
         Raises:
-            Retried: no encoder could.
+            Retried: no encoder could, or the body is not what was cut.
             OperatorError: a program of the wanted encoder is missing.
             OSError: the spool cannot be written.
         """
@@ -95,17 +108,29 @@ class ClipMaker:
             picture=self._policy.picture,
             preamble=preamble.path,
             hand_over=self._policy.hands_over(segment) and self._lacks_follower(segment),
+            survey_from=None if segment.contents.surveyed else segment.start,
         )
         made = await encoder_chain.encode(self._encoders_for(segment), job, on_start=started)
+        if made.clip.survey is not None:
+            segment = await self._learn(segment, made.clip.survey)
+            if segment.contents.empty or segment.end_timestamp != job.end_timestamp:
+                return None
+            parcel = replace(parcel, segment=segment)
         if made.clip.following is not None:
             await self._hand_over(segment, made.clip.following)
         return await self._pack(parcel, made)
 
     def _encoders_for(self, segment: Segment) -> tuple[Encoder, ...]:
         hold_ms = segment.end_timestamp - (segment.contents.last_sync or 0)
+        wanted = self._policy.encoder if segment.contents.surveyed else "native"
         return encoder_chain.in_order(
-            self._policy.encoder, segment.contents, encoders=self._encoders, hold_ms=hold_ms
+            wanted, segment.contents, encoders=self._encoders, hold_ms=hold_ms
         )
+
+    async def _learn(self, segment: Segment, survey: Survey) -> Segment:
+        """The segment with what reading all of it found, journaled; raises WorkerFailed."""
+        known = surveying.changes(segment, survey)
+        return await self._journal.update_segment(segment.id, **known)
 
     async def _hand_over(self, segment: Segment, following: Path) -> None:
         length = await asyncio.to_thread(preambles.publish, self._spool, segment, following)

@@ -11,7 +11,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable
 
     from kasm_recd.encoding.policy import EncodePolicy
-    from kasm_recd.errors import RecdError
+    from kasm_recd.errors import RecdError, Retried
     from kasm_recd.segment import Segment
 
 log = get_logger(__name__)
@@ -40,6 +40,16 @@ class Failures:
             "cause": str(error),
             "next_attempt_at": self._now() + wait,
         }
+
+    def of_reading_along(self, segment: Segment, error: Retried | OSError) -> dict[str, Any]:
+        """A first native encode that was to survey it too: the survey comes first from now on.
+
+        That costs no attempt: no other encoder has been asked yet. A full disk is told as ever.
+        """
+        if disk.says_full(error):
+            return self.of_attempt(segment, error)
+        log.warning("encoder.failed", encoder="native", error=str(error))
+        return {"cause": str(error) or "native failed", "next_attempt_at": self._now()}
 
     def of_writing(self, segment: Segment, error: OSError) -> dict[str, Any]:
         """The small files beside its body could not be written; it is as it was."""

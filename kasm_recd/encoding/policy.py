@@ -36,8 +36,17 @@ class EncodePolicy:
 
         It makes the preamble after the segment too. Later attempts do not: by then nothing waits.
         """
-        untried = segment.encode_attempts == 0 and not segment.cause
-        native = self.encoder != "guacenc"
         at_work = segment.state in (SegmentState.SEALED, SegmentState.ENCODING)
-        shows = not (segment.contents.surveyed and segment.contents.empty)
-        return at_work and untried and native and shows
+        return at_work and self._is_first_native(segment) and not segment.contents.empty
+
+    def reads_along(self, segment: Segment) -> bool:
+        """Whether a first native attempt at ``segment`` is to find out what it holds on the way.
+
+        A picture of the display's own size has to be known of before.
+        """
+        sized = self.picture.width > 0 and self.picture.height > 0
+        return sized and self._is_first_native(segment) and not segment.contents.surveyed
+
+    def _is_first_native(self, segment: Segment) -> bool:
+        untried = segment.encode_attempts == 0 and not segment.cause
+        return untried and self.encoder != "guacenc"

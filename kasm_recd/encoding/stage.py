@@ -2,7 +2,7 @@
 
 Takes segments from the queue's slots and gives each attempt a folder of its own. A segment that
 does not begin its recording waits for its preamble; one whose cut looked at its ends alone is
-surveyed first.
+surveyed first, unless its first encode is to find out what it holds.
 """
 
 from __future__ import annotations
@@ -10,7 +10,7 @@ from __future__ import annotations
 import asyncio
 import secrets
 import time
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from kasm_recd import disk, metrics, preambles
 from kasm_recd.encoding.clip_making import ClipMaker
@@ -94,12 +94,18 @@ class EncodeStage:
         preamble = preambles.of(self._spool, segment)
         if preamble is None:
             return  # it is offered again when that is there
-        if not segment.contents.surveyed and segment.encode_attempts < self._policy.attempts:
+        if self._has_to_be_surveyed(segment, preamble):
             segment = await self._survey(segment, preamble)
             if not segment.contents.surveyed:
                 self._on_again(segment)
                 return
         await self._work_on(segment, preamble)
+
+    def _has_to_be_surveyed(self, segment: Segment, preamble: Preamble) -> bool:
+        """Whether that is due now: there is no encode that finds out what it holds on the way."""
+        if segment.contents.surveyed or segment.encode_attempts >= self._policy.attempts:
+            return False
+        return bool(preamble.cause) or not self._maker.reads_along(segment)
 
     async def _work_on(self, segment: Segment, preamble: Preamble) -> None:
         """The step that is due, once all is known that can be."""
@@ -134,22 +140,40 @@ class EncodeStage:
         attempt = await self._journal.begin_attempt(segment.id, "encode", token)
         folder = self._attempts / token
         try:
-            changes = await self._maker.adopt(moved)
-            if changes is None:
-                await asyncio.to_thread(folder.mkdir, mode=0o700)
-                begun = time.monotonic()
-                changes = await self._maker.make(moved, preamble, folder, attempt)
-                _count(moved, time.monotonic() - begun)
+            changes = await self._clip(moved, preamble, folder, attempt)
         except (Retried, OperatorError, OSError) as error:
             await self._journal.end_attempt(attempt, "failed", str(error))
-            changes = self._failures.of_attempt(moved, error)
+            changes = self._failure(moved, error)
             return await self._journal.move_segment(moved.id, SegmentEvent.FAILED, **changes)
         finally:
             await asyncio.to_thread(disk.clear, folder)
+        if changes is None:
+            await self._journal.end_attempt(attempt, "read")
+            return await self._journal.move_segment(moved.id, SegmentEvent.FAILED)
         done = await self._journal.move_segment(segment.id, SegmentEvent.ENCODED, **changes)
         await self._journal.end_attempt(attempt, "encoded")
         log.info("segment.encoded", encoder=done.encoder, **done.log_context())
         return done
+
+    async def _clip(
+        self, segment: Segment, preamble: Preamble, folder: Path, attempt: int
+    ) -> dict[str, Any] | None:
+        """The clip that is there already, or is made; None as :meth:`ClipMaker.make`."""
+        changes = await self._maker.adopt(segment)
+        if changes is None:
+            await asyncio.to_thread(folder.mkdir, mode=0o700)
+            begun = time.monotonic()
+            changes = await self._maker.make(segment, preamble, folder, attempt)
+            if changes is not None:
+                _count(segment, time.monotonic() - begun)
+        return changes
+
+    def _failure(
+        self, segment: Segment, error: Retried | OperatorError | OSError
+    ) -> dict[str, Any]:
+        if segment.contents.surveyed or isinstance(error, OperatorError):
+            return self._failures.of_attempt(segment, error)
+        return self._failures.of_reading_along(segment, error)
 
 
 def _count(segment: Segment, seconds: float) -> None:

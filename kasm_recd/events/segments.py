@@ -37,7 +37,8 @@ EVENTS: Final = (
         "encoder.failed",
         "warning",
         ("encoder", "error"),
-        "One encoder could not make a segment's clip; the next one in the chain is tried.",
+        "One encoder could not make a segment's clip; the next one in the chain is tried. A large "
+        "segment is surveyed before that.",
         "The manifest of the clip names the cause. Where it comes often, report the recording.",
     ),
     Event(

@@ -99,6 +99,15 @@ class Summary:
         if note is not None:
             note(read)
 
+    def note_all(self, found: Iterable[Instruction | Damage]) -> None:
+        """Take in all that the reader gave out next."""
+        notes = self._notes
+        for read in found:
+            if isinstance(read, Damage) or read.doubtful:
+                self.note(read)
+            elif read.opcode in notes:
+                notes[read.opcode](read)
+
     @property
     def contents(self) -> Contents:
         """What has been noted so far."""

@@ -78,6 +78,12 @@ def _kernel_copy(source: int, target: int, start: int, length: int) -> int:
         raise
 
 
+def pieces_of(path: Path) -> Iterator[bytes]:
+    """All that is in the regular file ``path``, no link; raises OSError."""
+    with opened(path) as descriptor:
+        yield from pieces(descriptor)
+
+
 def pieces(descriptor: int, position: int = 0, end: int | None = None) -> Iterator[bytes]:
     """All that is in the file, from its beginning or ``position`` on, up to ``end``.
 

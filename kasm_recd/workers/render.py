@@ -6,8 +6,9 @@ duration_ms, width, height, damage, which names the drawing that could not be do
 is what the finished clip turned out to be. A preamble is read before the body, as if the two were
 one file. FOLDER gets what a viewer finds its way in the clip by: ``sprites.jpg``, ``sprites.vtt``
 and ``activity.json``. NEXT is the next segment's preamble, byte for byte what the replay worker
-makes, since the display has gone all the way here too; ``following`` tells of it. Progress goes to
-stderr as lines such as ``progress 0.42``.
+makes, since the display has gone all the way here too; ``following`` tells of it. With
+``--survey-from N`` the survey worker's answer, ``contents`` and ``sha256``, is among what is
+printed: all of it is read here anyway. Progress goes to stderr as lines such as ``progress 0.42``.
 """
 
 from __future__ import annotations
@@ -27,9 +28,10 @@ from kasm_recd.errors import Unplayable, WorkerFailed
 from kasm_recd.guacamole.display import Display
 from kasm_recd.guacamole.instructions import Instruction, read
 from kasm_recd.workers.codecs import CODECS, DEFAULT_CODEC
-from kasm_recd.workers.files import opened, pieces
+from kasm_recd.workers.files import pieces_of
 from kasm_recd.workers.following import write_following
 from kasm_recd.workers.frames import Clock, Schedule
+from kasm_recd.workers.noting import Noting
 from kasm_recd.workers.program import answer
 from kasm_recd.workers.reading_back import read_back
 from kasm_recd.workers.scrolling import scrolls
@@ -38,6 +40,8 @@ from kasm_recd.workers.video import Clip, Coding
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Sequence
+
+    from kasm_recd.contents import Damage
 
 PROGRESS_INTERVAL_S: Final = 0.2
 #: The clock is asked once in so many instructions: asking for each took 4 % of a terminal's clip.
@@ -81,7 +85,9 @@ def _filled(clip: Clip, files: Sequence[Path], options: argparse.Namespace) -> d
     schedule = Schedule(display, clock, framerate=options.framerate)
     aids = SeekAids(clip, clock, counted_from=_length(files[:-1])) if options.seek_aids else None
     thumbnail = b""
-    stream = Stream(_instructions(files, progress=True), aids)
+    noting = _noting(options)
+    found = noting.read() if noting else _read(files)
+    stream = Stream(_instructions(found, _length(files)), aids)
     for moment in schedule.frames(stream):
         if not thumbnail and clip.frames and 2 * moment > clock.end:
             thumbnail = clip.thumbnail()  # of what is seen in the middle
@@ -96,7 +102,7 @@ def _filled(clip: Clip, files: Sequence[Path], options: argparse.Namespace) -> d
     if aids:
         aids.write(options.seek_aids)
     clip.close(clock.end)
-    told = {}
+    told = noting.result if noting else {}
     if options.following:
         schedule.draw_the_rest()
         told["following"] = write_following(display, stream.sync, options.following)
@@ -140,21 +146,32 @@ def _telling(middle: bytes, last: bytes) -> bytes:
 def _own_size(files: Sequence[Path]) -> tuple[int, int]:
     """The first size that the display takes and that is not 0x0. Raises Unplayable."""
     display = Display()
-    for instruction in _instructions(files):
-        if instruction.opcode == "size":
-            display.apply(instruction)
+    for found in _read(files):
+        if isinstance(found, Instruction) and found.opcode == "size":
+            display.apply(found)
             if all(display.size):
                 return display.size
     raise Unplayable(f"{files[-1]} never gives the display a size")
 
 
-def _instructions(files: Sequence[Path], *, progress: bool = False) -> Iterator[Instruction]:
-    """All that can be read; what cannot, the cut has named already."""
-    size, reported = _length(files), 0.0
-    for number, found in enumerate(read(chain.from_iterable(map(_pieces, files)))):
+def _noting(options: argparse.Namespace) -> Noting | None:
+    """The survey on the way, where one is asked for."""
+    if options.survey_from is None:
+        return None
+    return Noting(options.input, start=options.survey_from, preamble=options.preamble)
+
+
+def _read(files: Sequence[Path]) -> Iterator[Instruction | Damage]:
+    return read(chain.from_iterable(map(pieces_of, files)))
+
+
+def _instructions(told: Iterable[Instruction | Damage], size: int) -> Iterator[Instruction]:
+    """All that could be read of ``size`` bytes; what could not, a survey names."""
+    reported = 0.0
+    for number, found in enumerate(told):
         if isinstance(found, Instruction):
             yield found
-        if number % CLOCK_EVERY or not progress:
+        if number % CLOCK_EVERY:
             continue
         if time.monotonic() - reported >= PROGRESS_INTERVAL_S:
             reported = time.monotonic()
@@ -165,11 +182,6 @@ def _length(files: Sequence[Path]) -> int:
     return sum(path.stat().st_size for path in files)
 
 
-def _pieces(path: Path) -> Iterator[bytes]:
-    with opened(path) as descriptor:
-        yield from pieces(descriptor)
-
-
 def _parser() -> argparse.ArgumentParser:
     parser = argparse.ArgumentParser(prog="render", description="Make a clip of a segment.")
     parser.add_argument("--input", type=Path, required=True)
@@ -178,6 +190,9 @@ def _parser() -> argparse.ArgumentParser:
     parser.add_argument("--thumbnail", type=Path, required=True)
     parser.add_argument("--seek-aids", type=Path, help="the folder that sprites and activity go to")
     parser.add_argument("--following", type=Path, help="where the next preamble goes")
+    parser.add_argument(
+        "--survey-from", type=int, help="where in its recording the input begins: survey it too"
+    )
     parser.add_argument("--width", type=int, required=True, help="0: the display's own")
     parser.add_argument("--height", type=int, required=True, help="0: the display's own")
     parser.add_argument("--framerate", type=int, required=True, help="frames a second at most")

@@ -17,7 +17,7 @@ from typing import TYPE_CHECKING, Any
 
 from kasm_recd.guacamole.display import Display
 from kasm_recd.guacamole.instructions import Instruction, read
-from kasm_recd.workers.files import opened, pieces
+from kasm_recd.workers.files import pieces_of
 from kasm_recd.workers.following import write_following
 from kasm_recd.workers.program import answer
 
@@ -36,12 +36,7 @@ def replay(body: Path, following: Path, *, before: Path | None = None) -> dict[s
 
 def _pieces(before: Path | None, body: Path) -> Iterable[bytes]:
     """Both files as the one stream that they are when played."""
-    return chain.from_iterable(map(_file_pieces, filter(None, (before, body))))
-
-
-def _file_pieces(path: Path) -> Iterable[bytes]:
-    with opened(path) as source:
-        yield from pieces(source)
+    return chain.from_iterable(map(pieces_of, filter(None, (before, body))))
 
 
 def _play(display: Display, stream: Iterable[bytes]) -> tuple[bytes, ...]:

@@ -85,6 +85,10 @@ def result(wanted: argparse.Namespace) -> dict[str, Any]:
         case "grows_after":
             with wanted.output.open("ab") as file:
                 file.write(b"more")
+        case "shows_nothing":
+            wanted.thumbnail.unlink()
+            survey = {"contents": {"sync_count": 0}, "sha256": "ab" * 32}
+            return {"frames": found["pictures"], "damage": [], "probe": found, **survey}
     return {"frames": found["pictures"], "damage": [DAMAGE], "probe": found}
 
 
