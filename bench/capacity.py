@@ -1,19 +1,21 @@
 """How many concurrent sessions of a usual mix one core keeps up with, from measured costs.
 
-Each kind of session is cut, surveyed, encoded (the next preamble out of the same pass, the clip
-read back) and uploaded; the CPU time of all that, by the recorded second, is what a session needs
-of a core while it lasts. Nothing else is assumed than the mix.
+Each kind of session is cut, encoded (the next preamble and the survey out of the same pass, the
+clip read back) and uploaded, by forked workers as in the daemon; the CPU time of all that, by the
+recorded second, is what a session needs of a core while it lasts. Nothing else is assumed than the
+mix.
 """
 
 from __future__ import annotations
 
 import tempfile
+from functools import partial
 from pathlib import Path
 from statistics import fmean
 from typing import TYPE_CHECKING, Any, Final
 
 from bench import stages
-from bench.costs import weigh
+from bench.costs import weigh, weigh_forked
 from bench.recordings import Length, repeated, seconds_of, unpacked
 
 if TYPE_CHECKING:
@@ -34,15 +36,15 @@ WANTED: Final = 100
 
 def run(options: Namespace) -> dict[str, Any]:
     """Prints what each stage costs and the arithmetic, and gives both."""
-    rows = {IDLE: _costs(IDLE, HOUR)}
-    rows |= {name: _costs(name, SEGMENT) for name in (SSH, *DESKTOPS)}
+    rows = {IDLE: costs(IDLE, HOUR)}
+    rows |= {name: costs(name, SEGMENT) for name in (SSH, *DESKTOPS)}
     needs = {
         "idle": rows[IDLE]["all"],
         "ssh": rows[SSH]["all"],
         "desktop": fmean(rows[name]["all"] for name in DESKTOPS),
     }
     if options.video:
-        rows[options.video.name] = _costs(options.video, SEGMENT)
+        rows[options.video.name] = costs(options.video, SEGMENT)
         needs["video"] = rows[options.video.name]["all"]
     else:
         busiest = max(DESKTOPS, key=lambda name: float(rows[name]["all"]))
@@ -57,23 +59,21 @@ def run(options: Namespace) -> dict[str, Any]:
     return {"stages": rows, "needs": needs, "core_per_session": need, "sessions": 1 / need}
 
 
-def _costs(recording: str | Path, length: Length) -> dict[str, float]:
+def costs(recording: str | Path, length: Length) -> dict[str, float]:
     """CPU seconds by the recorded second of each stage, and of ``all``."""
     with tempfile.TemporaryDirectory(prefix="kasm-recd-bench-", dir=".") as made:
         folder = Path(made).absolute()
         short = unpacked(recording, folder)
         long = repeated(short, folder / "long.guac", length)
         lasts_s, body = seconds_of(long), folder / "body.guac"
-        answer, cutting = weigh(stages.cut, long, body)
+        size = long.stat().st_size
+        answer, cutting_s = weigh_forked(partial(stages.cut, long, size, body), folder)
         long.unlink()
-        cpu_s = {"cut": cutting.cpu_s, "survey": 0.0}
-        if not answer["contents"]["surveyed"]:
-            answer, reading = weigh(stages.survey, body)
-            cpu_s["survey"] = reading.cpu_s
-        files, encoding = weigh(stages.encode, body, answer["contents"], folder / "encoded")
+        (encoded := folder / "encoded").mkdir()
+        encode = partial(stages.encode, body, answer["contents"], encoded)
+        files, encoding_s = weigh_forked(encode, folder)
         _, putting = weigh(stages.upload, files, folder)
-        cpu_s |= {"encode": encoding.cpu_s, "upload": putting.cpu_s}
-        size = body.stat().st_size
+        cpu_s = {"cut": cutting_s, "encode": encoding_s, "upload": putting.cpu_s}
     row = {stage: used / lasts_s for stage, used in cpu_s.items()}
     row |= {"all": sum(row.values()), "recorded_s": lasts_s, "bytes": size}
     shown = ", ".join(f"{stage} {used:.2f}" for stage, used in cpu_s.items())

@@ -6,7 +6,7 @@ import asyncio
 import subprocess
 from typing import TYPE_CHECKING, Final
 
-from bench.costs import used_with
+from bench.costs import weigh_forked
 from kasm_recd import process
 from kasm_recd.encoder import Job, Picture
 from kasm_recd.encoder_native import NativeEncoder
@@ -54,19 +54,9 @@ def ours_forked(
     """As :func:`ours`, in a daemon whose fork server is there: the clip, and CPU seconds in all."""
     folder.mkdir()
     job = Job(body, folder, contents, contents.last_sync or 0, picture)
-    return asyncio.run(_forked(job))
-
-
-async def _forked(job: Job) -> tuple[Path, float]:
-    limits = worker_limits()
-    with process.kept_warm() as server:
-        usage = process.worker_argv("render", "--help")
-        await process.run(usage, folder=job.folder, limits=limits, check=True)
-        before = used_with(server)
-        clip = await NativeEncoder(limits=limits).encode(job)
-        if server.pid is None:
-            raise RuntimeError("the fork server was lost, so the clip was made without it")
-        return clip.path, used_with(server) - before
+    encoder = NativeEncoder(limits=worker_limits())
+    clip, cpu_s = weigh_forked(lambda: encoder.encode(job), folder)
+    return clip.path, cpu_s
 
 
 def theirs(body: Path, picture: Picture) -> tuple[Path, Path]:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import multiprocessing
 import resource
 import time
@@ -10,8 +11,11 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, TypeVar
 
+from kasm_recd import process
+from kasm_recd.recorder import worker_limits
+
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Awaitable, Callable
 
     from kasm_recd.process import ForkServer
 
@@ -45,6 +49,28 @@ def _weighed(work: Callable[..., Result], *args: object) -> tuple[Result, Cost]:
     children = resource.getrusage(resource.RUSAGE_CHILDREN)
     cpu_s = used + children.ru_utime + children.ru_stime
     return result, Cost(cpu_s, wall_s, children.ru_maxrss * 1024)
+
+
+def weigh_forked(work: Callable[[], Awaitable[Result]], folder: Path) -> tuple[Result, float]:
+    """Does ``work`` in a daemon whose fork server is there: its result, and CPU seconds in all.
+
+    The daemon's share and the server's are counted, the server's one start is not. ``folder`` is to
+    start in. Raises RuntimeError where the server was lost, so that workers were started cold.
+    """
+    return asyncio.run(_weighed_forked(work, folder))
+
+
+async def _weighed_forked(
+    work: Callable[[], Awaitable[Result]], folder: Path
+) -> tuple[Result, float]:
+    with process.kept_warm() as server:
+        usage = process.worker_argv("render", "--help")
+        await process.run(usage, folder=folder, limits=worker_limits(), check=True)
+        before = used_with(server)
+        result = await work()
+        if server.pid is None:
+            raise RuntimeError("the fork server was lost, so the work was done without it")
+        return result, used_with(server) - before
 
 
 def used_with(server: ForkServer) -> float:

@@ -1,8 +1,10 @@
-"""What becomes of a segment in the daemon, a stage at a time, each as the daemon does it."""
+"""What becomes of a segment in the daemon, a stage at a time, each as the daemon does it.
+
+A large segment is cut at a glance and surveyed by its encode, so there is no survey of its own.
+"""
 
 from __future__ import annotations
 
-import asyncio
 import json
 import threading
 from typing import TYPE_CHECKING, Any, Final
@@ -21,31 +23,32 @@ PICTURE: Final = Picture(720, 480, 2, 8_000_000)
 MANIFEST: Final = json.dumps({"as long as": "one is" * 300})
 
 
-def cut(recording: Path, body: Path) -> dict[str, Any]:
-    """All of it into one segment, looking at the ends alone; gives the worker's answer."""
-    size = str(recording.stat().st_size)
-    return _worker(
+async def cut(recording: Path, size: int, body: Path) -> dict[str, Any]:
+    """All ``size`` bytes into one segment, at a glance where that is large; the worker's answer."""
+    argv = process.worker_argv(
         *("cut", "--glance", "--input", str(recording), "--output", str(body)),
-        *("--start", "0", "--limit", size),
-        folder=body.parent,
+        *("--start", "0", "--limit", str(size)),
     )
+    done = await process.run(argv, folder=body.parent, limits=worker_limits(), check=True)
+    answer: dict[str, Any] = json.loads(done.stdout.splitlines()[-1])
+    return answer
 
 
-def survey(body: Path) -> dict[str, Any]:
-    """What the segment holds; gives the worker's answer."""
-    return _worker("survey", "--input", str(body), "--start", "0", folder=body.parent)
+async def encode(body: Path, contents: dict[str, Any], folder: Path) -> dict[str, Path]:
+    """The clip, read back, and out of the same pass the next preamble and what ``body`` holds.
 
-
-def encode(body: Path, contents: dict[str, Any], folder: Path) -> dict[str, Path]:
-    """The clip, the next segment's preamble out of the same pass, the clip read back.
-
-    Raises RuntimeError where something of the recording could not be drawn.
+    ``folder`` is the attempt's own. What the body holds is found out where the cut's ``contents``
+    do not say it. Raises RuntimeError where something of the recording could not be drawn, or its
+    end is not what the cut says.
     """
-    folder.mkdir()
     known = contents_from_json(contents)
     end = known.last_sync or 0
-    job = Job(body, folder, known, end, PICTURE, hand_over=True)
-    clip = asyncio.run(NativeEncoder(limits=worker_limits()).encode(job))
+    start = None if known.surveyed else 0
+    job = Job(body, folder, known, end, PICTURE, hand_over=True, survey_from=start)
+    clip = await NativeEncoder(limits=worker_limits()).encode(job)
+    found = clip.survey.contents if clip.survey else known
+    if not found.surveyed or found.last_sync != end:
+        raise RuntimeError(f"{body} is not what the cut says: {found}")
     if clip.damage or clip.following is None:
         raise RuntimeError(f"{body} does not play whole: {clip.damage}")
     return clip.files
@@ -65,10 +68,3 @@ def upload(files: dict[str, Path], folder: Path) -> None:
             digest = disk.sha256(file)
         payload = storage.Payload(path, path.stat().st_size, digest, "video/mp4")
         storage.upload(store, path.name, payload, stop=stop)
-
-
-def _worker(name: str, *arguments: str, folder: Path) -> dict[str, Any]:
-    argv = process.worker_argv(name, *arguments)
-    running = process.run(argv, folder=folder, limits=worker_limits(), check=True)
-    answer: dict[str, Any] = json.loads(asyncio.run(running).stdout.splitlines()[-1])
-    return answer

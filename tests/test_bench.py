@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Final
 
 import pytest
 
+from kasm_recd.workers.bounds import GLANCE
 from tests import bounded
 
 if TYPE_CHECKING:
@@ -19,6 +20,14 @@ if TYPE_CHECKING:
 ROOT: Final = Path(__file__).parent.parent
 #: What our own side of it runs.
 PROGRAMS: Final = ("ffmpeg", "ffprobe", "setpriv", "prlimit", "nice")
+#: What one kind of session costs, of a recording and a size in bytes; ``capacity`` takes hours.
+COSTS: Final = """
+import json, sys
+from pathlib import Path
+from bench import capacity
+from bench.recordings import Length
+print(json.dumps(capacity.costs(Path(sys.argv[1]), Length(size=int(sys.argv[2])))))
+"""
 FIGURES: Final = {
     *("cpu_s", "wall_s", "peak_bytes", "bytes", "ssim_luma", "ssim_all"),
     *("recorded_s", "recorded_s_per_cpu_s", "cold_cpu_s"),
@@ -65,6 +74,26 @@ def test_clips_are_weighed_without_guacenc_too(
     known, unknown = (row["ours"] for row in rows.values())
     assert known["ssim_luma"] > 0.99
     assert unknown["ssim_luma"] is unknown["ssim_all"] is None
+
+
+def test_a_segment_of_a_session_is_weighed_stage_by_stage_with_forked_workers(
+    recordings: Callable[[str], Path], tmp_path: Path
+) -> None:
+    done = bounded.run(
+        (
+            *("env", "-C", str(ROOT), sys.executable, "-c", COSTS),
+            *(str(recordings("v155-vnc.guac")), str(GLANCE + 1)),
+        ),
+        said="",
+        deadline_s=110,
+        mark=str(tmp_path),
+    )
+    assert done.returncode == 0, done.stderr
+    *_, row = map(json.loads, done.stdout.splitlines()[1:])
+    assert set(row) == {"cut", "encode", "upload", "all", "recorded_s", "bytes"}
+    assert row["bytes"] > GLANCE, "or it would not be surveyed on the way"
+    assert all(value > 0 for value in row.values())
+    assert row["all"] == pytest.approx(row["cut"] + row["encode"] + row["upload"])
 
 
 @pytest.mark.parametrize(

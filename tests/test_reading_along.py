@@ -188,6 +188,7 @@ async def test_a_clip_that_ends_at_another_time_than_the_segment_does_is_not_use
     assert again.end_timestamp == 5_010
     assert again.ended_at == pytest.approx(segment.ended_at + (5_010 - last) / 1000)
     assert [path.name for path in stage.home(segment).iterdir()] == ["body.guac"]
+    assert not (await stage.journal.recover()).attempts
     assert not stage.handed_over
     assert stage.policy.hands_over(again), "replaying waits for the encode that comes now"
     await stage.stage.work(segment.id)
