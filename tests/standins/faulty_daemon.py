@@ -25,6 +25,7 @@ from typing import TYPE_CHECKING, Any
 from kasm_recd import cli, daemon, disk, preambles, process, sidecar
 from kasm_recd.journal import Journal
 from kasm_recd.journal.writer import Writer
+from kasm_recd.packing import Parcel
 from kasm_recd.recorder import building, preambles_due, stages
 from kasm_recd.segmenter import Segmenter
 
@@ -42,6 +43,8 @@ POINTS: dict[str, tuple[Any, str]] = {
     "punch": (disk, "punch"),
     "replayed": (preambles, "publish"),
     "encoded": (Journal, "move_segment"),
+    "learned": (Journal, "update_segment"),
+    "packed": (Parcel, "seal"),
 }
 
 
