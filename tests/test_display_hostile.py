@@ -2,17 +2,21 @@
 
 from __future__ import annotations
 
+import binascii
 import resource
 import time
 
 import pytest
-from hypothesis import given, settings
+from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
 from kasm_recd.guacamole import limits
 from kasm_recd.guacamole.display import Display
 from kasm_recd.guacamole.instructions import Instruction
+from kasm_recd.guacamole.layers import Layers
+from kasm_recd.guacamole.limits import Undrawable
 from kasm_recd.guacamole.opcodes import OPCODES
+from kasm_recd.guacamole.streams import ImageStream, Streams
 from tests.painting import GREEN, OVER, RED, SRC, Painter, encoded, plain
 
 
@@ -105,6 +109,28 @@ def test_base64_that_is_none_ends_its_stream() -> None:
     (damage,) = display.damage
     assert (damage.start, damage.end, damage.kind) == (3, 9, "unsupported")
     assert "base64" in damage.reason
+
+
+@settings(max_examples=500, deadline=None)
+@given(st.lists(st.sampled_from(b"ABz09+/==! "), max_size=90).map(bytes))
+@example(b"QUI=")
+@example(b"QUJD=")  # Python takes it, a browser does not
+@example(b"QUJD" * 30 + b"\xff")
+def test_a_blob_is_taken_where_a_browser_takes_it(blob: bytes) -> None:
+    """``atob`` in https://infra.spec.whatwg.org/#forgiving-base64, but nothing is forgiven."""
+    stream, streams = ImageStream(Layers().root, 0, 0, b"image/png"), Streams()
+    streams.open(1, stream)
+    try:
+        expected = binascii.a2b_base64(blob, strict_mode=True) if len(blob) % 4 == 0 else None
+    except binascii.Error:
+        expected = None
+    if expected is None:
+        with pytest.raises(Undrawable, match="base64"):
+            streams.receive(1, blob)
+        assert not streams.images
+    else:
+        streams.receive(1, blob)
+        assert stream.data == expected
 
 
 @pytest.mark.parametrize(

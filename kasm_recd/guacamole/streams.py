@@ -7,6 +7,8 @@ from dataclasses import dataclass, field
 from types import MappingProxyType
 from typing import TYPE_CHECKING
 
+from pybase64 import b64decode
+
 from kasm_recd.guacamole import limits
 from kasm_recd.guacamole.limits import Undrawable
 
@@ -68,7 +70,7 @@ class Streams:
         if stream is None:
             return
         try:
-            stream.data += binascii.a2b_base64(blob, strict_mode=True)
+            stream.data += b64decode(blob, validate=True)  # a tenth of binascii's time
         except binascii.Error as error:
             self.drop(index)
             raise Undrawable(f"image stream {index} is not base64: {error}") from None
