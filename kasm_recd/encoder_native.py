@@ -66,9 +66,6 @@ class NativeEncoder:
         on_progress: Callable[[float], None] | None = None,
     ) -> Clip:
         """As :meth:`kasm_recd.encoder.Encoder.encode`."""
-        clip, thumbnail = job.folder / CLIP_NAME, job.folder / THUMBNAIL_NAME
-        following = job.folder / FOLLOWING_NAME if job.hand_over else None
-        width, height = job.size
 
         def heard(line: str) -> bool:
             progress = _PROGRESS.match(line)
@@ -77,32 +74,25 @@ class NativeEncoder:
             return progress is not None
 
         done = await process.run(
-            [
-                *self._argv,
-                *job.input,
-                *("--output", str(clip), "--thumbnail", str(thumbnail)),
-                *("--seek-aids", str(job.folder)),
-                *("--width", str(width), "--height", str(height)),
-                *("--framerate", str(job.picture.framerate)),
-                *("--bitrate", str(job.picture.bitrate)),
-                *("--end-timestamp", str(job.end_timestamp)),
-                *job.picture.video.arguments,
-                *(("--following", str(following)) if following else ()),
-                *_survey_options(job),
-            ],
+            [*self._argv, *_options(job)],
             folder=job.folder,
             limits=self._limits,
             on_start=on_start,
             on_stderr_line=heard,
             check=True,
         )
-        result = answer("render", done.stdout)
+        return self._checked(job, answer("render", done.stdout))
+
+    def _checked(self, job: Job, result: Mapping[str, Any]) -> Clip:
+        """What the worker made; raises WorkerFailed and ClipRejected."""
+        clip, thumbnail = job.folder / CLIP_NAME, job.folder / THUMBNAIL_NAME
+        following = job.folder / FOLLOWING_NAME if job.hand_over else None
+        aids = {role: job.folder / name for role, name in SEEK_AIDS.items()}
         damage = _damage(result)
         if following and not _is_whole(following, result):
             raise WorkerFailed("worker render did not write the preamble that it told of")
         survey = None if job.survey_from is None else surveying.told(result)
         found = told(clip, result)
-        aids = {role: job.folder / name for role, name in SEEK_AIDS.items()}
         if survey is None or not survey.contents.empty:
             known = replace(job, contents=survey.contents) if survey else job
             check(found, known, codec=job.picture.video.makes)
@@ -112,7 +102,7 @@ class NativeEncoder:
             clip,
             thumbnail,
             found.duration_ms,
-            *(width, height),
+            *job.size,
             self.name,
             damage,
             following,
@@ -121,8 +111,25 @@ class NativeEncoder:
         )
 
 
-def _survey_options(job: Job) -> tuple[str, ...]:
-    return () if job.survey_from is None else ("--survey-from", str(job.survey_from))
+def _options(job: Job) -> list[str]:
+    """What the worker is told."""
+    width, height = job.size
+    options = {
+        "output": job.folder / CLIP_NAME,
+        "thumbnail": job.folder / THUMBNAIL_NAME,
+        "seek-aids": job.folder,
+        "width": width,
+        "height": height,
+        "framerate": job.picture.framerate,
+        "bitrate": job.picture.bitrate,
+        "end-timestamp": job.end_timestamp,
+    }
+    if job.hand_over:
+        options["following"] = job.folder / FOLLOWING_NAME
+    if job.survey_from is not None:
+        options["survey-from"] = job.survey_from
+    named = (part for name, value in options.items() for part in (f"--{name}", str(value)))
+    return [*job.input, *named, *job.picture.video.arguments]
 
 
 def _damage(result: Mapping[str, Any]) -> tuple[Damage, ...]:
