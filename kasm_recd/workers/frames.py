@@ -11,6 +11,7 @@ import math
 from typing import TYPE_CHECKING, Final
 
 from kasm_recd.guacamole.display import UNSEEN
+from kasm_recd.guacamole.opcodes import OPCODES
 from kasm_recd.guacamole.timeline import follows
 
 if TYPE_CHECKING:
@@ -25,7 +26,6 @@ HELD_BYTES: Final = 16_000_000
 HELD_INSTRUCTIONS: Final = 50_000
 #: What leaves every layer and every buffer as they are.
 _DRAWING_NOTHING: Final = UNSEEN | {"mouse"}
-_COPY_ARGUMENTS: Final = 9
 
 
 class Clock:
@@ -135,7 +135,7 @@ class Schedule:
 
 def _is_to_buffer(instruction: Instruction) -> bool:
     """Whether it is a copy to a buffer, which is never seen itself."""
-    if instruction.opcode != "copy" or len(instruction.args) < _COPY_ARGUMENTS:
+    if instruction.opcode != "copy" or len(instruction.args) < OPCODES["copy"]:
         return False
     target = instruction.args[6]
     return target.startswith(b"-") and bool(target.strip(b"-0"))
