@@ -99,7 +99,7 @@ def test_of_harmed_recordings(
     body, preamble = tmp_path / "harmed", tmp_path / "preamble"
     body.write_bytes(mutations.mutant(number, sources))
     preamble.write_bytes(encode("size", 0, 64, 48) + b"!" + encode("sync", 1) if start else b"")
-    check(rendered, body, start, preamble if start else None)
+    assert check(rendered, body, start, preamble if start else None).surveyed
 
 
 def test_without_being_asked_nothing_is_told_of_it(
