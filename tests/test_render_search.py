@@ -4,10 +4,12 @@ from __future__ import annotations
 
 import re
 from typing import TYPE_CHECKING, Any
+from unittest.mock import patch
 
 import pytest
 
 from kasm_recd.guacamole.instructions import encode
+from kasm_recd.workers import render
 from kasm_recd.workers.scrolling import scrolls
 
 if TYPE_CHECKING:
@@ -69,3 +71,13 @@ def test_x264_is_told(
     clip = rendered(b"".join(stream), framerate=framerate, end=2_000)
     # x264 writes what it was told into its first packet.
     assert re.findall(rb" me=([a-z]+) ", clip.path.read_bytes()) == [search.encode()]
+
+
+def test_what_does_not_matter_is_not_looked_for(rendered: Callable[..., Rendered]) -> None:
+    stream = encode("size", 0, 64, 64) + PLAIN + encode("sync", 1_000)
+    with patch.object(render, "scrolls", return_value=False) as asked:
+        rendered(stream, framerate=8, end=2_000)
+        rendered(stream, "--preset", "ultrafast", end=2_000)
+        assert not asked.called
+        rendered(stream, end=2_000)
+        assert asked.call_count == 1

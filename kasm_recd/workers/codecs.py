@@ -28,18 +28,23 @@ _FAR_SEARCH: Final = "me=umh:merange=64:aq-strength=0.7"
 FEW_FRAMES: Final = 8
 
 
+def never() -> bool:
+    """Text does not scroll."""
+    return False
+
+
 @dataclass(frozen=True, slots=True)
 class Asked:
     """What is asked of a codec; ``bitrate`` is in bit/s, ``framerate`` in frames a second.
 
-    ``scrolls`` says that what moves is mostly text.
+    ``scrolls`` is asked, where that matters, whether what moves is mostly text.
     """
 
     preset: str
     quality: int
     bitrate: int
     framerate: int
-    scrolls: bool = False
+    scrolls: Callable[[], bool] = never
 
 
 @dataclass(frozen=True, slots=True)
@@ -59,7 +64,7 @@ class Codec:
 def _x264(asked: Asked) -> dict[str, str]:
     tuned = {"preset": asked.preset, "rc-lookahead": "5"}
     if asked.preset == SCREEN:
-        far = asked.scrolls and asked.framerate > FEW_FRAMES
+        far = asked.framerate > FEW_FRAMES and asked.scrolls()
         search = _FAR_SEARCH if far else _NEAR_SEARCH
         tuned = {"preset": "ultrafast", "x264-params": f"{_SCREEN_X264}:{search}"}
     fixed = {"crf": str(asked.quality), "bf": "0", "forced-idr": "1"}

@@ -18,6 +18,7 @@ import os
 import sys
 import time
 from dataclasses import asdict
+from functools import partial
 from itertools import chain
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final
@@ -70,7 +71,7 @@ def render(options: argparse.Namespace) -> dict[str, Any]:
                 preset=options.preset,
                 quality=options.quality,
                 threads=options.threads,
-                scrolls=scrolls(files),
+                scrolls=partial(scrolls, files),
             ),
         )
         made = _filled(clip, files, options)

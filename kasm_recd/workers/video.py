@@ -15,7 +15,7 @@ from kasm_recd.workers import codecs, stills
 from kasm_recd.workers.letterbox import PIXEL_FORMAT, Letterbox
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable
+    from collections.abc import Callable, Iterable
     from pathlib import Path
 
     from av.packet import Packet
@@ -48,7 +48,7 @@ class Coding:
     preset: str = ""
     quality: int = 0
     threads: int = 1
-    scrolls: bool = False
+    scrolls: Callable[[], bool] = codecs.never
 
     def options(self, framerate: int) -> dict[str, str]:
         """As FFmpeg names them; raises KeyError and WorkerFailed."""
